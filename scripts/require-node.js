@@ -1,0 +1,10 @@
+// Loaded before anything else (`node --import`): plain JavaScript, so that an old Node can still read it
+// and say what is missing instead of failing on the first TypeScript file.
+const needed = 24;
+if (Number(process.versions.node.split('.')[0]) < needed) {
+  process.stderr.write(
+    `chat-session-proxy needs Node ${needed} or newer; this is ${process.version} (${process.execPath}).\n` +
+      'On Linux x64 `npm ci` installs it beside the project and `npm start` uses it; elsewhere install Node 24 first.\n',
+  );
+  process.exit(1);
+}

@@ -1,0 +1,50 @@
+// Every key in Redis is spelled here, and nowhere else. All keys of a session share one hash tag, so that a script
+// always stays on one slot of a cluster; an owner's list has a slot of its own.
+
+import { createHash } from 'node:crypto';
+import type { SessionKey } from '../../chat/session.ts';
+
+export interface SessionKeys {
+  /** Hash: configuration, version, counts, epoch, who runs, token sums. */
+  readonly meta: string;
+  /** List: one serialized message each. */
+  readonly history: string;
+  /** Stream: frames of the running turn and of the one before it. */
+  readonly events: string;
+  /** Hash: turn id → record, and `<turn id>/end` → session version when it had ended. */
+  readonly turns: string;
+  /** Sorted set: turn id by epoch. */
+  readonly ledger: string;
+  /** Hash: the newest question until it is answered, and all candidates of the newest turns. */
+  readonly newest: string;
+}
+
+/**
+ * Owners come from identity providers and may hold anything: hashed (128 bits), so that no owner can spell another's
+ * key, choose a slot, or be read out of a key. Session ids match `^[A-Za-z0-9_-]{1,128}$` (checked at the edge).
+ */
+function ownerTag(owner: string): string {
+  return createHash('sha256').update(owner).digest('base64url').slice(0, 22);
+}
+
+export function sessionKeys(prefix: string, key: SessionKey): SessionKeys {
+  const base = `${prefix}:{${ownerTag(key.owner)}:${key.sessionId}}`;
+  return {
+    meta: `${base}:meta`,
+    history: `${base}:history`,
+    events: `${base}:events`,
+    turns: `${base}:turns`,
+    ledger: `${base}:ledger`,
+    newest: `${base}:newest`,
+  };
+}
+
+/** In the order in which scripts that take all of them declare them. */
+export function allKeys(keys: SessionKeys): readonly string[] {
+  return [keys.meta, keys.history, keys.events, keys.turns, keys.ledger, keys.newest];
+}
+
+/** Sorted set: the owner's session ids by time of their newest activity. */
+export function sessionListKey(prefix: string, owner: string): string {
+  return `${prefix}:{${ownerTag(owner)}}:sessions`;
+}

@@ -1,0 +1,28 @@
+-- create: a new session with its first messages, atomically.
+-- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest
+-- ARGV[1] attempt  ARGV[2] config  ARGV[3] ttl ms  ARGV[4] open calls  ARGV[5..] messages (opaque bytes)
+-- Returns {OK, create time ms} (also for a resend of the same attempt) | {EXISTS}
+
+local created = redis.call('HMGET', KEYS[1], 'attempt', 'ctime')
+if created[2] then
+  if created[1] == ARGV[1] then return {'OK', created[2]} end
+  return {'EXISTS'}
+end
+
+-- Keys of an expired namesake may outlive it by a moment.
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+
+local bytes = 0
+for i = 5, #ARGV do
+  redis.call('RPUSH', KEYS[2], ARGV[i])
+  bytes = bytes + #ARGV[i]
+end
+
+-- The epoch starts from the time: a deleted and re-created session never uses one again.
+local us = now_us()
+local ms = digits(math.floor(us / 1000))
+redis.call('HSET', KEYS[1], 'attempt', ARGV[1], 'config', ARGV[2], 'ttl', ARGV[3], 'calls', ARGV[4],
+  'ctime', ms, 'utime', ms, 'version', 1, 'count', #ARGV - 4, 'bytes', bytes, 'rev', 0,
+  'born', digits(us), 'epoch', digits(us))
+expire(tonumber(ARGV[3]), KEYS[1], KEYS[2])
+return {'OK', ms}

@@ -1,0 +1,52 @@
+-- finish: end one turn of a session, atomically.
+-- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest
+-- ARGV[1] turn id  ARGV[2] epoch  ARGV[3] seq it follows  ARGV[4] seq of the last event  ARGV[5] last frames
+-- ARGV[6] log ttl ms  ARGV[7] version after it  ARGV[8] turn record  ARGV[9] record with all candidates, or empty
+-- ARGV[10] open calls  ARGV[11] turns to keep  ARGV[12] bytes of turns to keep
+-- ARGV[13..17] tokens: prompt, output, thought, cached, total  ARGV[18], ARGV[19] question and answer, if it commits
+-- Returns {OK, version, activity ms, ttl ms} (a resend: {OK, version}) | {GAP, last seq} | {MOVED, version after it} | {FENCED} | {GONE}
+
+local id, epoch, commits = ARGV[1], ARGV[2], ARGV[18] ~= nil
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'turn', 'seq', 'born', 'version', 'ttl', 'latest')
+if not meta[1] or tonumber(epoch) <= tonumber(meta[4]) then return {'GONE'} end
+local ended = redis.call('HGET', KEYS[4], id .. '/end')
+if ended and ended ~= 'reaped' then return {'OK', ended} end
+if meta[1] ~= epoch or meta[2] ~= id then return {'FENCED'} end
+local version = digits(meta[5] + (commits and 1 or 0))
+if version ~= ARGV[7] then return {'MOVED', version} end
+if meta[3] ~= ARGV[3] then return {'GAP', meta[3]} end
+
+redis.call('XADD', KEYS[3], epoch .. '-' .. ARGV[4], 'after', ARGV[3], 'frames', ARGV[5])
+if commits then
+  redis.call('RPUSH', KEYS[2], ARGV[18], ARGV[19])
+  redis.call('HINCRBY', KEYS[1], 'count', 2)
+  redis.call('HINCRBY', KEYS[1], 'bytes', #ARGV[18] + #ARGV[19])
+  redis.call('HSET', KEYS[1], 'version', version, 'calls', ARGV[10], 'latest', id)
+  redis.call('UNLINK', KEYS[6])
+else
+  -- What the newest turn leaves behind makes room, except for the candidates that can still be chosen.
+  for _, field in ipairs(redis.call('HKEYS', KEYS[6])) do
+    if field ~= 'question' and field ~= meta[7] then redis.call('HDEL', KEYS[6], field) end
+  end
+end
+if ARGV[9] ~= '' then redis.call('HSET', KEYS[6], id, ARGV[9]) end
+
+redis.call('HSET', KEYS[4], id, ARGV[8], id .. '/end', version)
+local bytes = redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[8])
+local turns = redis.call('ZCARD', KEYS[5])
+while turns > 1 and (turns > tonumber(ARGV[11]) or bytes > tonumber(ARGV[12])) do
+  local oldest = redis.call('ZPOPMIN', KEYS[5])[1]
+  bytes = redis.call('HINCRBY', KEYS[1], 'turnbytes', -redis.call('HSTRLEN', KEYS[4], oldest))
+  redis.call('HDEL', KEYS[4], oldest, oldest .. '/end')
+  turns = turns - 1
+end
+
+for i, name in ipairs({'prompt', 'output', 'thought', 'cached', 'total'}) do
+  redis.call('HINCRBY', KEYS[1], 'tokens:' .. name, ARGV[12 + i])
+end
+redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq')
+local ms = digits(math.floor(now_us() / 1000))
+redis.call('HSET', KEYS[1], 'utime', ms)
+expire(tonumber(meta[6]), KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6])
+expire(math.min(tonumber(meta[6]), tonumber(ARGV[6])), KEYS[3])
+return {'OK', version, ms, meta[6]}

@@ -1,0 +1,7 @@
+-- forget: drop a session that has gone from its owner's list, unless it was made again meanwhile.
+-- KEYS[1] the owner's list
+-- ARGV[1] session id  ARGV[2] time of activity that it was seen with
+-- Returns {OK}
+
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('ZREM', KEYS[1], ARGV[1]) end
+return {'OK'}

@@ -1,0 +1,14 @@
+-- prelude: put before every script by scripts.ts. Time is Redis' own, so that replicas with other clocks agree.
+
+local function now_us()
+  local t = redis.call('TIME')
+  return t[1] * 1000000 + t[2]
+end
+
+-- Numbers beyond 2^31 in full: tostring() would write 1.79e+15.
+local function digits(n) return string.format('%.0f', n) end
+
+-- A session's keys live and die together; its log (events) lives minutes, and never longer than the session.
+local function expire(ms, ...)
+  for _, key in ipairs({...}) do redis.call('PEXPIRE', key, digits(ms)) end
+end

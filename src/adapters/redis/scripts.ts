@@ -1,0 +1,34 @@
+// The Lua commands, one file each, read once at start.
+
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+export interface Script {
+  readonly name: string;
+  readonly lua: string;
+  readonly sha: string;
+}
+
+const prelude = read('prelude');
+
+function read(name: string): string {
+  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+}
+
+function load(name: string): Script {
+  const lua = `${prelude}\n${read(name)}`;
+  return { name, lua, sha: createHash('sha1').update(lua).digest('hex') };
+}
+
+export const SCRIPTS = {
+  create: load('create'),
+  update: load('update'),
+  delete: load('delete'),
+  begin: load('begin'),
+  append: load('append'),
+  finish: load('finish'),
+  renew: load('renew'),
+  reap: load('reap'),
+  touch: load('touch'),
+  forget: load('forget'),
+} as const satisfies Record<string, Script>;

@@ -1,0 +1,130 @@
+// An owner's sessions, newest activity first. The list lives on another slot than the sessions, so it is written after
+// the fact, may lag behind, and is put right while it is read: members that have gone are dropped when met.
+
+import { ChatError } from '../../chat/errors.ts';
+import type { Page, SessionKey } from '../../chat/session.ts';
+import type { StoredSession } from '../../chat/session-store.ts';
+import { sessionKeys, sessionListKey } from './keys.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { SCRIPTS } from './scripts.ts';
+import { number, readStored, STORED_FIELDS, text } from './stored-session.ts';
+
+/** A place in the list: what comes after it is older, or as old with a smaller id. */
+interface Cursor {
+  readonly score: number;
+  readonly sessionId: string;
+}
+
+interface Member extends Cursor {
+  readonly stored: StoredSession | undefined;
+}
+
+/** How many rounds of dropping dead members one page may take before it is answered short. */
+const HEALING_ROUNDS_MAX = 8;
+
+export class SessionList {
+  readonly #redis: RedisConnection;
+  readonly #prefix: string;
+  readonly #pending = new Set<Promise<void>>();
+
+  constructor(redis: RedisConnection, prefix: string) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+  }
+
+  /** Never fails: a list that could not be written is put right by the session's next activity. */
+  async touch(key: SessionKey, activityMs: number, ttlMs: number): Promise<void> {
+    const list = sessionListKey(this.#prefix, key.owner);
+    await this.#redis.run(SCRIPTS.touch, [list], [key.sessionId, activityMs, ttlMs]).catch(() => undefined);
+  }
+
+  /** The same without waiting, for the hot path. */
+  touchSoon(key: SessionKey, activityMs: number, ttlMs: number): void {
+    this.#later(this.touch(key, activityMs, ttlMs));
+  }
+
+  forgetSoon(key: SessionKey): void {
+    const list = sessionListKey(this.#prefix, key.owner);
+    this.#later(
+      this.#redis.call('ZSCORE', list, key.sessionId).then(async (score) => {
+        if (score !== null) await this.#redis.run(SCRIPTS.forget, [list], [key.sessionId, text(score)]);
+      }),
+    );
+  }
+
+  /** Costs O(page). A page may be shorter than asked for when many members had gone; the token tells if there is more. */
+  async page(owner: string, pageSize: number, pageToken?: string): Promise<Page<StoredSession>> {
+    let cursor = pageToken === undefined ? undefined : parseToken(pageToken);
+    const items: StoredSession[] = [];
+    for (let round = 0; round < HEALING_ROUNDS_MAX; round += 1) {
+      const wanted = pageSize - items.length;
+      const members = await this.#membersAfter(owner, cursor, wanted + 1);
+      for (const member of members.slice(0, wanted)) {
+        cursor = member;
+        if (member.stored) items.push(member.stored);
+        else await this.#forget(owner, member);
+      }
+      if (members.length <= wanted) return { items };
+      if (items.length === pageSize) break;
+    }
+    return cursor ? { items, nextPageToken: `${cursor.score}.${cursor.sessionId}` } : { items };
+  }
+
+  /** Waits for what was left to do later, so that closing loses nothing. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
+  async #membersAfter(owner: string, cursor: Cursor | undefined, count: number): Promise<readonly Member[]> {
+    const list = sessionListKey(this.#prefix, owner);
+    const from = cursor ? String(cursor.score) : '+inf';
+    const members: Cursor[] = [];
+    // Sessions of the same millisecond as the cursor are met again and passed over, however many they are.
+    for (let offset = 0; members.length < count; ) {
+      const args = [from, '-inf', 'BYSCORE', 'REV', 'LIMIT', offset, count, 'WITHSCORES'];
+      const reply = (await this.#redis.call('ZRANGE', list, ...args)) as Uint8Array[];
+      for (let i = 0; i < reply.length; i += 2) {
+        const member = { sessionId: text(reply[i]), score: number(reply[i + 1]) };
+        if (!cursor || isAfter(member, cursor)) members.push(member);
+      }
+      offset += reply.length / 2;
+      if (reply.length < 2 * count) break;
+    }
+    const page = members.slice(0, count);
+    const stored = await this.#read(
+      owner,
+      page.map(({ sessionId }) => sessionId),
+    );
+    return page.map((member, index) => ({ ...member, stored: stored[index] }));
+  }
+
+  #read(owner: string, sessionIds: readonly string[]): Promise<(StoredSession | undefined)[]> {
+    return Promise.all(
+      sessionIds.map(async (sessionId) => {
+        const { meta } = sessionKeys(this.#prefix, { owner, sessionId });
+        const fields = await this.#redis.call('HMGET', meta, ...STORED_FIELDS);
+        return readStored(sessionId, fields as (Uint8Array | null)[]);
+      }),
+    );
+  }
+
+  async #forget(owner: string, { sessionId, score }: Cursor): Promise<void> {
+    await this.#redis.run(SCRIPTS.forget, [sessionListKey(this.#prefix, owner)], [sessionId, score]);
+  }
+
+  #later(task: Promise<void>): void {
+    const pending = task.catch(() => undefined).finally(() => this.#pending.delete(pending));
+    this.#pending.add(pending);
+  }
+}
+
+/** Redis orders members of one score by their bytes; reversed, the greater one comes first. */
+function isAfter(member: Cursor, cursor: Cursor): boolean {
+  return member.score < cursor.score || (member.score === cursor.score && member.sessionId < cursor.sessionId);
+}
+
+function parseToken(token: string): Cursor {
+  const match = /^(\d{1,16})\.([A-Za-z0-9_-]{1,128})$/.exec(token);
+  if (!match?.[1] || !match[2]) throw new ChatError('invalid_page_token', 'The page token is not one of this listing.');
+  return { score: Number(match[1]), sessionId: match[2] };
+}

@@ -1,0 +1,160 @@
+// How a send becomes a running turn: the session is claimed, its history comes along, and the model is asked.
+
+import { isoTime } from './clock.ts';
+import { answeredCalls, checkUserParts, type Part } from './content.ts';
+import { ChatError, invalidField } from './errors.ts';
+import type { GroundingSource, ModelRequest } from './language-model.ts';
+import { reapTurn } from './reap-turn.ts';
+import { decodeConfig, decodeMessage, encodeMessage, encodeTurn } from './records.ts';
+import type { RunningTurn } from './running-turn.ts';
+import type { RunningTurns } from './running-turns.ts';
+import { type SessionConfig, type SessionKey, settingsOf } from './session.ts';
+import type { BeginTurn, Begun } from './session-store.ts';
+import { mergeSettings, type SettingOverrides } from './settings.ts';
+import { startedTurn, type TurnStart } from './turn.ts';
+import type { TurnDependencies } from './turn-plan.ts';
+
+/** How often a dead turn is reaped before giving up: others may begin and die in between. */
+const REAPS_MAX = 8;
+
+export interface ChatLimits {
+  readonly configBytesMax: number;
+  readonly historyMessagesMax: number;
+  readonly historyBytesMax: number;
+  readonly sessionTtlS: number;
+  readonly leaseMs: number;
+}
+
+export interface ChatDependencies extends TurnDependencies {
+  readonly running: RunningTurns;
+  readonly chatLimits: ChatLimits;
+}
+
+/** One message of the user, and how it is to be answered. */
+export interface Send {
+  readonly parts: readonly Part[];
+  readonly overrides: SettingOverrides;
+  readonly candidateCount?: number;
+  readonly groundingSource?: GroundingSource;
+  /** Chosen by the caller, so that the turn has an address before its first answer byte. */
+  readonly turnId?: string;
+  readonly ifVersion?: number;
+}
+
+/**
+ * Claim the session and start the turn. Fails, before anything has begun, with `draining`, `session_not_found`,
+ * `invalid_argument`, `unsupported_by_model`, `turn_in_progress`, `turn_exists`, `version_mismatch`, `history_full`.
+ */
+export async function beginTurn(
+  key: SessionKey,
+  send: Send,
+  isStream: boolean,
+  deps: ChatDependencies,
+): Promise<RunningTurn> {
+  const { store, running, clock, newId, model } = deps;
+  if (running.isDraining) throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
+  checkUserParts(send.parts, '/parts');
+  const stored = await store.read(key);
+  const config = decodeConfig(stored.config);
+  const request = nextRequest(config, send);
+  model.check(request);
+  const start: TurnStart = {
+    sessionId: key.sessionId,
+    turnId: send.turnId ?? newId(),
+    model: config.model,
+    createTime: isoTime(clock.now()),
+    sent: { messages: stored.messageCount + 1, omittedMessages: 0 },
+  };
+  const begun = await claim(key, start, send, deps);
+  const history = begun.history.map(decodeMessage);
+  return running.run({
+    key,
+    start: {
+      ...start,
+      sent: { messages: history.length + 1, omittedMessages: 0 },
+    },
+    epoch: begun.epoch,
+    version: begun.version,
+    question: send.parts,
+    request: { ...request, contents: [...history, ...request.contents] },
+    isStream,
+  });
+}
+
+async function claim(
+  key: SessionKey,
+  start: TurnStart,
+  send: Send,
+  deps: ChatDependencies,
+): Promise<Extract<Begun, { outcome: 'begun' }>> {
+  const { store, newId, chatLimits } = deps;
+  const turn: BeginTurn = {
+    turnId: start.turnId,
+    record: encodeTurn(startedTurn(start)),
+    question: encodeQuestion(send.parts, start),
+    answeredCalls: answeredCalls(send.parts),
+    ...(send.ifVersion === undefined ? {} : { ifVersion: send.ifVersion }),
+    leaseMs: chatLimits.leaseMs,
+    historyLimit: {
+      messages: chatLimits.historyMessagesMax,
+      bytes: chatLimits.historyBytesMax,
+    },
+    attempt: newId(),
+  };
+  for (let reaps = 0; ; reaps += 1) {
+    const begun = await store.begin(key, turn);
+    if (begun.outcome === 'begun') return begun;
+    if (begun.outcome !== 'busy' || begun.hasLease || reaps >= REAPS_MAX) throw refusal(begun);
+    await reapTurn(key, begun, deps);
+  }
+}
+
+/** The request that a send makes of a session, its history aside. Settings of the send win, field by field. */
+function nextRequest(config: SessionConfig, send: Send): ModelRequest {
+  return {
+    model: config.model,
+    ...(config.context === undefined ? {} : { context: config.context }),
+    examples: config.examples ?? [],
+    contents: [{ author: 'user', parts: send.parts }],
+    settings: mergeSettings(settingsOf(config), send.overrides),
+    ...(send.candidateCount === undefined ? {} : { candidateCount: send.candidateCount }),
+    ...(send.groundingSource === undefined ? {} : { groundingSource: send.groundingSource }),
+  };
+}
+
+function encodeQuestion(parts: readonly Part[], start: TurnStart): Uint8Array {
+  return encodeMessage({
+    id: '',
+    turnId: start.turnId,
+    author: 'user',
+    content: '',
+    parts,
+    createTime: start.createTime,
+  });
+}
+
+function versionMismatch(version: number): ChatError {
+  return new ChatError('version_mismatch', `The session has version ${version} now.`, { currentVersion: version });
+}
+
+function refusal(begun: Exclude<Begun, { outcome: 'begun' }>): ChatError {
+  switch (begun.outcome) {
+    case 'busy':
+      return new ChatError('turn_in_progress', 'Another turn of this session is running.', {
+        activeTurnId: begun.turnId,
+        retryAfterS: 1,
+      });
+    case 'turn_exists':
+      return new ChatError('turn_exists', 'The session already has a turn with this id.');
+    case 'version_mismatch':
+      return versionMismatch(begun.version);
+    case 'history_full':
+      return new ChatError('history_full', `The history is full (${begun.messageCount} messages).`);
+    case 'calls_mismatch': {
+      const wanted = begun.openCalls === '' ? 'no function response' : `exactly the responses to ${begun.openCalls}`;
+      return invalidField('/parts', `must hold ${wanted}: the history's last message decides`);
+    }
+    default:
+      return begun satisfies never;
+  }
+}

@@ -1,0 +1,129 @@
+// One chat session: what may be asked of it, and what the next request to the model is. Modelled on the class of the
+// same name in Google's Vertex AI SDK (`sendMessage`, `sendMessageStreaming`, `messageHistory`), with the history kept
+// in a store instead of the caller's memory. An answer enters the history only when it is complete.
+
+import { beginTurn, type ChatDependencies, type Send } from './begin-turn.ts';
+import type { Message } from './content.ts';
+import { ChatError, invalidField } from './errors.ts';
+import { pageOfMessages } from './message-page.ts';
+import { presentSession } from './present-session.ts';
+import { reapTurn } from './reap-turn.ts';
+import { decodeConfig, decodeTurn, encodeLimitedConfig } from './records.ts';
+import type { RunningTurn } from './running-turn.ts';
+import {
+  type MessageOrder,
+  mergePatch,
+  type Page,
+  type Session,
+  type SessionConfig,
+  type SessionKey,
+  type SessionPatch,
+} from './session.ts';
+import type { StoredSession } from './session-store.ts';
+import type { Turn } from './turn.ts';
+
+export interface MessagePageRequest {
+  readonly pageSize: number;
+  readonly pageToken?: string;
+  readonly order: MessageOrder;
+}
+
+/** How often a step is taken again when the session changes under it, before giving up. */
+const CONFLICT_RETRIES = 8;
+
+export class ChatSession {
+  readonly key: SessionKey;
+  readonly #deps: ChatDependencies;
+
+  constructor(key: SessionKey, deps: ChatDependencies) {
+    this.key = key;
+    this.#deps = deps;
+  }
+
+  /** Reaps a turn whose producer is dead. Fails with `session_not_found`. */
+  async read(): Promise<Session> {
+    return presentSession(await this.#readAlive());
+  }
+
+  /**
+   * Change the configuration by a JSON merge patch. Atomic, also beside a running turn, which goes on with what it
+   * began with. A patch that changes nothing is no change. Fails with `version_mismatch`, `invalid_argument`,
+   * `payload_too_large`, `session_not_found`.
+   */
+  async update(patch: SessionPatch, ifVersion?: number): Promise<Session> {
+    const attempt = this.#deps.newId();
+    for (let retries = 0; ; retries += 1) {
+      const stored = await this.#deps.store.read(this.key);
+      if (ifVersion !== undefined && stored.version !== ifVersion) throw versionMismatch(stored.version);
+      const change = this.#patched(stored, patch);
+      if (!change) return presentSession(stored);
+      try {
+        const update = { ...change, ifVersion: stored.version, attempt };
+        return presentSession(await this.#deps.store.update(this.key, update));
+      } catch (error) {
+        const isRace = error instanceof ChatError && error.code === 'version_mismatch' && ifVersion === undefined;
+        if (!isRace || retries >= CONFLICT_RETRIES) throw error;
+      }
+    }
+  }
+
+  /** Removes every trace, and cancels a running turn: nothing of it can be written afterwards. */
+  async delete(): Promise<void> {
+    await this.#deps.store.delete(this.key);
+    this.#deps.running.find(this.key)?.lose('gone');
+  }
+
+  /** The committed history, page by page; costs O(page). Fails with `invalid_page_token`, `session_not_found`. */
+  messageHistory(request: MessagePageRequest): Promise<Page<Message>> {
+    return pageOfMessages(this.#deps.store, this.key, request);
+  }
+
+  /** One question, answered by one unary call. The turn runs on its own: it can be watched or waited for. */
+  sendMessage(send: Send): Promise<RunningTurn> {
+    return beginTurn(this.key, send, false, this.#deps);
+  }
+
+  /** One question, answered as a stream of events. */
+  sendMessageStreaming(send: Send): Promise<RunningTurn> {
+    return beginTurn(this.key, send, true, this.#deps);
+  }
+
+  /** Fails with `turn_not_found`, `session_not_found`. Reaps the turn when its producer is dead. */
+  async turn(turnId: string): Promise<Turn> {
+    const running = this.#deps.running.find(this.key);
+    if (running?.turnId === turnId) return running.snapshot;
+    const turn = await this.#readTurn(turnId);
+    if (turn.state !== 'RUNNING') return turn;
+    await this.#readAlive();
+    return this.#readTurn(turnId);
+  }
+
+  async #readTurn(turnId: string): Promise<Turn> {
+    return decodeTurn(await this.#deps.store.readTurn(this.key, turnId));
+  }
+
+  async #readAlive(): Promise<StoredSession> {
+    const stored = await this.#deps.store.read(this.key);
+    const { running } = stored;
+    if (!running || running.leaseUntilMs > this.#deps.clock.now()) return stored;
+    await reapTurn(this.key, running, this.#deps);
+    return this.#deps.store.read(this.key);
+  }
+
+  #patched(stored: StoredSession, patch: SessionPatch): { config: Uint8Array; ttlS: number } | undefined {
+    const { ttl, ...changes } = patch;
+    const before = decodeConfig(stored.config);
+    const config = mergePatch(before, changes) as SessionConfig;
+    if (config.model === undefined) throw invalidField('/model', 'cannot be removed');
+    const ttlS = ttl === undefined ? stored.ttlS : ttl === null ? this.#deps.chatLimits.sessionTtlS : Number(ttl);
+    if (ttlS === stored.ttlS && JSON.stringify(config) === JSON.stringify(before)) return undefined;
+    return {
+      config: encodeLimitedConfig(config, this.#deps.chatLimits.configBytesMax),
+      ttlS,
+    };
+  }
+}
+
+function versionMismatch(version: number): ChatError {
+  return new ChatError('version_mismatch', `The session has version ${version} now.`, { currentVersion: version });
+}

@@ -1,0 +1,76 @@
+// The sessions of an owner: made, listed, opened.
+
+import type { ChatDependencies } from './begin-turn.ts';
+import { ChatSession } from './chat-session.ts';
+import { isoTime } from './clock.ts';
+import { checkHistory, type Message, openCalls, visibleText } from './content.ts';
+import { ChatError, invalidField } from './errors.ts';
+import { presentSession } from './present-session.ts';
+import { encodeLimitedConfig, encodeMessage } from './records.ts';
+import { definedOnly, type NewSession, type Page, type Session, type SessionConfig } from './session.ts';
+
+export interface ChatSessionsOptions {
+  /** For sessions that name no model. */
+  readonly defaultModel?: string;
+}
+
+export class ChatSessions {
+  readonly #deps: ChatDependencies;
+  readonly #options: ChatSessionsOptions;
+
+  constructor(deps: ChatDependencies, options: ChatSessionsOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** No call to the store: whether the session exists is found out by using it. */
+  open(owner: string, sessionId: string): ChatSession {
+    return new ChatSession({ owner, sessionId }, this.#deps);
+  }
+
+  /** Fails with `session_exists`, `invalid_argument`, `payload_too_large`, `history_full`. */
+  async create(owner: string, given: NewSession): Promise<Session> {
+    const { id, ttl, messageHistory, ...fields } = definedOnly(given);
+    const model = fields.model ?? this.#options.defaultModel;
+    if (model === undefined) throw invalidField('/model', 'is required: this service has no default model');
+    const config: SessionConfig = { ...fields, model };
+    const { chatLimits, newId, store } = this.#deps;
+    const messages = this.#firstMessages(messageHistory ?? []);
+    const encoded = messages.map(encodeMessage);
+    const bytes = encoded.reduce((sum, message) => sum + message.length, 0);
+    if (encoded.length > chatLimits.historyMessagesMax || bytes > chatLimits.historyBytesMax) {
+      throw new ChatError('history_full', `A history holds at most ${chatLimits.historyMessagesMax} messages.`);
+    }
+    const stored = await store.create(
+      { owner, sessionId: id ?? newId() },
+      {
+        config: encodeLimitedConfig(config, chatLimits.configBytesMax),
+        ttlS: ttl ?? chatLimits.sessionTtlS,
+        messages: encoded,
+        openCalls: openCalls(messages.at(-1)),
+        attempt: newId(),
+      },
+    );
+    return presentSession(stored);
+  }
+
+  /** Newest activity first. Fails with `invalid_page_token`. */
+  async list(owner: string, pageSize: number, pageToken?: string): Promise<Page<Session>> {
+    const page = await this.#deps.store.list(owner, pageSize, pageToken);
+    return { ...page, items: page.items.map(presentSession) };
+  }
+
+  #firstMessages(history: NonNullable<NewSession['messageHistory']>): readonly Message[] {
+    checkHistory(history, '/messageHistory');
+    const createTime = isoTime(this.#deps.clock.now());
+    return history.map(({ author, parts }) => {
+      return {
+        id: this.#deps.newId(),
+        author,
+        content: visibleText(parts),
+        parts,
+        createTime,
+      };
+    });
+  }
+}

@@ -1,0 +1,143 @@
+// Contents: the author's words and the model's opaque parts, and what may be read out of them.
+
+import { invalidField } from './errors.ts';
+
+/**
+ * One Gemini part, opaque: stored and replayed verbatim, because it may hold a thought signature, bytes, or a field
+ * that this service has never heard of.
+ */
+export type Part = Readonly<Record<string, unknown>>;
+
+export type Author = 'user' | 'bot';
+
+/** What the model is told: a neighbourless message of the wire. */
+export interface Content {
+  readonly author: Author;
+  readonly parts: readonly Part[];
+}
+
+export interface Message extends Content {
+  readonly id: string;
+  readonly turnId?: string;
+  /** The visible text of `parts`, joined. A projection: the parts are the truth. */
+  readonly content: string;
+  readonly createTime: string;
+}
+
+export function textPart(text: string): Part {
+  return { text };
+}
+
+/** Text that a person is meant to read: thoughts are left out. */
+export function visibleText(parts: readonly Part[]): string {
+  let text = '';
+  for (const part of parts) if (typeof part.text === 'string' && part.thought !== true) text += part.text;
+  return text;
+}
+
+/** A part with nothing but text: it can be cut and joined anywhere without losing a thing. */
+export function isPlainText(part: Part): boolean {
+  return typeof part.text === 'string' && Object.keys(part).length === 1;
+}
+
+/** Same for a thought, which has its mark and nothing else (a signature makes a part untouchable). */
+function isPlainThought(part: Part): boolean {
+  return typeof part.text === 'string' && part.thought === true && Object.keys(part).length === 2;
+}
+
+/**
+ * Append the parts of one chunk to those of the chunks before. Only the seam is joined, and only where both sides are
+ * plain: two signed parts may never be merged, nor a signed one with an unsigned one.
+ */
+export function joinParts(before: readonly Part[], chunk: readonly Part[]): readonly Part[] {
+  const last = before.at(-1);
+  const first = chunk[0];
+  if (!last || !first) return chunk.length === 0 ? before : [...before, ...chunk];
+  const joinable = (isPlainText(last) && isPlainText(first)) || (isPlainThought(last) && isPlainThought(first));
+  if (!joinable) return [...before, ...chunk];
+  return [...before.slice(0, -1), { ...last, text: `${last.text}${first.text}` }, ...chunk.slice(1)];
+}
+
+const BINARY_OR_CODE = ['inlineData', 'fileData', 'executableCode', 'codeExecutionResult', 'functionCall'] as const;
+
+/** Whether an answer is worth keeping: visible text (white space counts), data, code, or a function call. */
+export function isUsable(parts: readonly Part[]): boolean {
+  return visibleText(parts) !== '' || parts.some((part) => BINARY_OR_CODE.some((kind) => part[kind] !== undefined));
+}
+
+/**
+ * Whether a part can be sent to a model. Vertex refuses parts without data and unsigned empty text; a signature may
+ * ride on an empty text part and has to go back.
+ */
+export function isSendable(part: Part): boolean {
+  const { thought: _thought, thoughtSignature, ...payload } = part;
+  if (Object.keys(payload).length === 0) return false;
+  return payload.text !== '' || thoughtSignature !== undefined;
+}
+
+function namesOf(kind: 'functionCall' | 'functionResponse', parts: readonly Part[]): readonly string[] {
+  const names: string[] = [];
+  for (const part of parts) {
+    const call = part[kind];
+    if (typeof call === 'object' && call !== null) names.push(String((call as { name?: unknown }).name));
+  }
+  return names.sort();
+}
+
+/**
+ * The function calls that a message leaves open, as one comparable string; `''` for none. The store compares it with
+ * what the next question answers, so that a history can never hold a call without its response.
+ */
+export function openCalls(message: Content | undefined): string {
+  return message?.author === 'bot' ? JSON.stringify(namesOf('functionCall', message.parts)).slice(1, -1) : '';
+}
+
+/** What calls a question answers, comparable with `openCalls`. */
+export function answeredCalls(parts: readonly Part[]): string {
+  return JSON.stringify(namesOf('functionResponse', parts)).slice(1, -1);
+}
+
+/** Refuses, with `invalid_argument`, parts that no model takes from a user. `path` names them in the error. */
+export function checkUserParts(parts: readonly Part[], path: string): void {
+  if (!parts.some(isSendable)) throw invalidField(path, 'must hold at least one part that is not empty');
+  parts.forEach((part, index) => {
+    if (part.functionCall !== undefined || part.thought !== undefined) {
+      throw invalidField(`${path}/${index}`, 'holds what only a model may say (functionCall, thought)');
+    }
+  });
+  if (answeredCalls(parts) !== '' && parts.some((part) => typeof part.text === 'string')) {
+    throw invalidField(path, 'mixes function responses with text; send the responses alone');
+  }
+}
+
+/** Same for a bot message that a caller brings along. */
+function checkBotParts(parts: readonly Part[], path: string): void {
+  if (!isUsable(parts)) throw invalidField(path, 'must hold visible text, data, code or a function call');
+  if (answeredCalls(parts) !== '') throw invalidField(path, 'holds a function response, which only a user may give');
+}
+
+/**
+ * Refuses, with `invalid_argument` naming the first message at fault, a history after which a user could not go on:
+ * it must end with a bot message, and every function call must be answered by the very next message.
+ */
+export function checkHistory(messages: readonly Content[], path: string): void {
+  let open = '';
+  messages.forEach((message, index) => {
+    const at = `${path}/${index}`;
+    if (message.author === 'user') checkUserParts(message.parts, `${at}/parts`);
+    else checkBotParts(message.parts, `${at}/parts`);
+    const answered = message.author === 'user' ? answeredCalls(message.parts) : '';
+    if (answered !== open) throw invalidField(at, 'must answer exactly the function calls of the message before it');
+    const next = messages[index + 1];
+    // Neighbours of one author become one content on the wire, where responses may not stand beside text.
+    if (answered !== '' && next?.author === 'user') {
+      throw invalidField(`${path}/${index + 1}`, 'must be a bot message, since function responses stand alone');
+    }
+    open = openCalls(message);
+    if (open !== '' && next?.author === 'bot') {
+      throw invalidField(`${path}/${index + 1}`, 'must answer the function calls of the message before it');
+    }
+  });
+  const last = messages.at(-1);
+  if (last && last.author !== 'bot') throw invalidField(`${path}/${messages.length - 1}`, 'must be a bot message');
+}

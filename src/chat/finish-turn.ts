@@ -1,0 +1,132 @@
+// Bringing the ending of a turn into the store: tried for as long as the budget lasts, safe to try because `finish` is
+// idempotent there, and rebuilt when the session has moved on meanwhile.
+
+import { type Answer, reportedUsage } from './answer.ts';
+import { isoTime } from './clock.ts';
+import { type Content, type Message, openCalls, visibleText } from './content.ts';
+import { asChatError } from './errors.ts';
+import type { TurnFlusher } from './flusher.ts';
+import { type EndedTurn, presentTurn } from './present-turn.ts';
+import { encodeMessage, encodeTurn } from './records.ts';
+import type { Finished, FinishTurn } from './session-store.ts';
+import { withChosenOnly } from './turn.ts';
+import { encodeFrame, type Frame, terminalEvent } from './turn-event.ts';
+import type { TurnLog } from './turn-log.ts';
+import type { Ending } from './turn-machine.ts';
+import type { TurnDependencies, TurnPlan } from './turn-plan.ts';
+
+export interface TurnToFinish {
+  readonly plan: TurnPlan;
+  readonly log: TurnLog;
+  readonly flusher: TurnFlusher;
+  readonly answer: Answer;
+  readonly ending: Ending;
+  /** Ids of question and answer, the same in every attempt. */
+  readonly messageIds: readonly [string, string];
+  /** The turn has been lost on another way: stop trying. */
+  readonly isOver: () => boolean;
+}
+
+export type FinishOutcome =
+  /** `turn` and `frame` are what the store took; viewers get the same bytes. */
+  | {
+      readonly outcome: 'stored';
+      readonly turn: EndedTurn;
+      readonly frame: Frame;
+      readonly version: number;
+    }
+  | { readonly outcome: 'lost'; readonly reason: 'fenced' | 'gone' }
+  | { readonly outcome: 'unknown' };
+
+export async function finishTurn(finishing: TurnToFinish, deps: TurnDependencies): Promise<FinishOutcome> {
+  const { plan, flusher, ending } = finishing;
+  await flusher.stop();
+  const deadline = deps.clock.now() + deps.limits.finishBudgetMs;
+  let version = plan.version + (ending.state === 'COMMITTED' ? 1 : 0);
+  for (let attempt = 0; !finishing.isOver(); attempt += 1) {
+    const { turn, frame, finish } = prepare(finishing, version, deps);
+    const finished = await attemptFinish(plan, finish, deps);
+    switch (finished?.outcome) {
+      case 'finished':
+        return { outcome: 'stored', turn, frame, version: finished.version };
+      case 'fenced':
+      case 'gone':
+        return { outcome: 'lost', reason: finished.outcome };
+      case 'version_moved':
+        version = finished.version;
+        break;
+      case 'gap':
+        flusher.resumeFrom(finished.lastSeq);
+        break;
+      case undefined:
+        await pause(attempt, deps);
+        break;
+      default:
+        finished satisfies never;
+    }
+    if (deps.clock.now() >= deadline) break;
+  }
+  return { outcome: 'unknown' };
+}
+
+/** `undefined` when the store did not say: nothing is known then. */
+async function attemptFinish(
+  plan: TurnPlan,
+  finish: FinishTurn,
+  deps: TurnDependencies,
+): Promise<Finished | undefined> {
+  try {
+    return await deps.store.finish(plan.key, finish);
+  } catch (error) {
+    return asChatError(error).code === 'session_not_found' ? { outcome: 'gone' } : undefined;
+  }
+}
+
+function prepare(finishing: TurnToFinish, version: number, deps: TurnDependencies) {
+  const { plan, log, flusher, answer, ending, messageIds } = finishing;
+  const endTime = isoTime(deps.clock.now());
+  const { start, isStream } = plan;
+  const turn = presentTurn({ start, answer, ending, isStream, endTime, messageIds, version }, deps.describe);
+  const frame = encodeFrame(plan.epoch, log.lastSeq + 1, terminalEvent(turn));
+  const messages = newMessages(plan, turn, messageIds);
+  const usage = reportedUsage(answer);
+  const finish: FinishTurn = {
+    turnId: start.turnId,
+    epoch: plan.epoch,
+    state: turn.state,
+    batch: flusher.rest([frame]),
+    record: encodeTurn(withChosenOnly(turn)),
+    ...(turn.candidates.length > 1 ? { fullRecord: encodeTurn(turn) } : {}),
+    ...(messages ? { messages: [encodeMessage(messages[0]), encodeMessage(messages[1])] } : {}),
+    openCalls: openCalls(messages?.[1]),
+    ...(usage ? { usage } : {}),
+    version,
+  };
+  return { turn, frame, finish };
+}
+
+function newMessages(plan: TurnPlan, turn: EndedTurn, ids: readonly [string, string]): [Message, Message] | undefined {
+  if (turn.state !== 'COMMITTED') return undefined;
+  const chosen = turn.candidates.find((candidate) => candidate.index === turn.chosenCandidate);
+  const message = (id: string, { author, parts }: Content, createTime: string): Message => {
+    return {
+      id,
+      turnId: turn.turnId,
+      author,
+      content: visibleText(parts),
+      parts,
+      createTime,
+    };
+  };
+  return [
+    message(ids[0], { author: 'user', parts: plan.question }, turn.createTime),
+    message(ids[1], { author: 'bot', parts: chosen?.parts ?? [] }, turn.endTime ?? turn.createTime),
+  ];
+}
+
+/** Between two attempts: 100 ms, doubled each time, at most 2 s. */
+function pause(attempt: number, deps: TurnDependencies): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  deps.clock.after(Math.min(2000, 100 * 2 ** Math.min(attempt, 5)), resolve);
+  return promise;
+}

@@ -1,0 +1,49 @@
+// Pages of a history. A position in it never moves while it grows, so the cursor is simply a position; each page
+// costs what it holds.
+
+import type { Message } from './content.ts';
+import { ChatError } from './errors.ts';
+import { decodeMessage } from './records.ts';
+import type { MessageOrder, Page, SessionKey } from './session.ts';
+import type { SessionStore } from './session-store.ts';
+
+interface PageRequest {
+  readonly pageSize: number;
+  readonly pageToken?: string;
+  readonly order: MessageOrder;
+}
+
+/** Fails with `invalid_page_token`, `session_not_found`. */
+export async function pageOfMessages(
+  store: SessionStore,
+  key: SessionKey,
+  request: PageRequest,
+): Promise<Page<Message>> {
+  return request.order === 'asc' ? oldestFirst(store, key, request) : newestFirst(store, key, request);
+}
+
+async function oldestFirst(store: SessionStore, key: SessionKey, request: PageRequest): Promise<Page<Message>> {
+  const start = request.pageToken === undefined ? 0 : positionIn(request.pageToken, 'asc');
+  // One more than asked for tells whether there is a next page.
+  const read = await store.readMessages(key, {
+    start,
+    count: request.pageSize + 1,
+  });
+  const items = read.slice(0, request.pageSize).map(decodeMessage);
+  return read.length > request.pageSize ? { items, nextPageToken: `asc-${start + request.pageSize}` } : { items };
+}
+
+async function newestFirst(store: SessionStore, key: SessionKey, request: PageRequest): Promise<Page<Message>> {
+  const end =
+    request.pageToken === undefined ? (await store.read(key)).messageCount : positionIn(request.pageToken, 'desc');
+  const start = Math.max(0, end - request.pageSize);
+  const read = await store.readMessages(key, { start, count: end - start });
+  const items = read.map(decodeMessage).reverse();
+  return start > 0 ? { items, nextPageToken: `desc-${start}` } : { items };
+}
+
+function positionIn(token: string, order: MessageOrder): number {
+  const match = /^(asc|desc)-(\d{1,9})$/.exec(token);
+  if (match?.[1] !== order) throw new ChatError('invalid_page_token', 'The page token is not one of this listing.');
+  return Number(match[2]);
+}

@@ -1,0 +1,22 @@
+// From what the store keeps to what clients read of a session.
+
+import { isoTime } from './clock.ts';
+import { decodeConfig } from './records.ts';
+import type { Session } from './session.ts';
+import type { StoredSession } from './session-store.ts';
+
+/** A session as clients read it. A running turn is shown while its producer is believed to be alive. */
+export function presentSession(stored: StoredSession): Session {
+  return {
+    ...decodeConfig(stored.config),
+    id: stored.sessionId,
+    ttl: stored.ttlS,
+    createTime: isoTime(stored.createTimeMs),
+    updateTime: isoTime(stored.updateTimeMs),
+    expireTime: isoTime(stored.updateTimeMs + stored.ttlS * 1000),
+    version: stored.version,
+    messageCount: stored.messageCount,
+    ...(stored.running ? { activeTurnId: stored.running.turnId } : {}),
+    usage: stored.usage,
+  };
+}

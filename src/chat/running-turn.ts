@@ -1,0 +1,222 @@
+// One running turn: the producer. It belongs to the process, not to a connection; it reads the model, appends to the
+// log, and ends the turn in the store exactly once, whatever happens to its viewers.
+
+import { isoTime } from './clock.ts';
+import { asChatError, ChatError } from './errors.ts';
+import { finishTurn } from './finish-turn.ts';
+import { TurnFlusher } from './flusher.ts';
+import type { ModelChunk } from './language-model.ts';
+import { type EndedTurn, presentTurn } from './present-turn.ts';
+import type { SessionKey } from './session.ts';
+import { startedTurn, type Turn } from './turn.ts';
+import { encodeFrame, type Frame, type TurnEvent, terminalEvent } from './turn-event.ts';
+import { TurnLog } from './turn-log.ts';
+import { type Ending, FIRST_PHASE, step, type TurnEffect, type TurnInput, type TurnPhase } from './turn-machine.ts';
+import type { TurnDependencies, TurnPlan } from './turn-plan.ts';
+
+export class RunningTurn {
+  readonly key: SessionKey;
+  readonly turnId: string;
+  readonly epoch: number;
+  readonly log: TurnLog;
+  /** Resolves at the first chunk of the model, or when the turn has ended without one. Never rejects. */
+  readonly answered: Promise<void>;
+  /** Resolves when the turn has ended and everybody may know how. Never rejects. */
+  readonly ended: Promise<EndedTurn>;
+
+  readonly #plan: TurnPlan;
+  readonly #deps: TurnDependencies;
+  readonly #flusher: TurnFlusher;
+  readonly #abort = new AbortController();
+  readonly #messageIds: readonly [string, string];
+  #phase: TurnPhase = FIRST_PHASE;
+  #chunks = 0;
+  #firstChunkAt: number | undefined;
+  #stopTimer: (() => void) | undefined;
+  /** The turn and its last frame as the store took them. */
+  #stored: { readonly turn: EndedTurn; readonly frame: Frame } | undefined;
+  readonly #markAnswered: () => void;
+  readonly #markEnded: (turn: EndedTurn) => void;
+
+  constructor(plan: TurnPlan, deps: TurnDependencies) {
+    this.key = plan.key;
+    this.turnId = plan.start.turnId;
+    this.epoch = plan.epoch;
+    this.#plan = plan;
+    this.#deps = deps;
+    this.log = new TurnLog(plan.epoch);
+    this.#flusher = new TurnFlusher(deps.store, plan.key, this.log, deps.schedule, (reason) => this.lose(reason));
+    this.#messageIds = [deps.newId(), deps.newId()];
+    const answered = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<EndedTurn>();
+    this.answered = answered.promise;
+    this.ended = ended.promise;
+    this.#markAnswered = answered.resolve;
+    this.#markEnded = ended.resolve;
+  }
+
+  /** Whether the model has said anything yet. */
+  get hasAnswer(): boolean {
+    return this.#firstChunkAt !== undefined;
+  }
+
+  /** The turn as it stands while it runs. */
+  get snapshot(): Turn {
+    return startedTurn(this.#plan.start);
+  }
+
+  /** Call the model. Called once. */
+  start(): void {
+    const { start } = this.#plan;
+    this.#emit({ type: 'turn.started', data: start });
+    const { turnTimeoutMs } = this.#deps.limits;
+    this.#stopTimer = this.#deps.clock.after(turnTimeoutMs, () => {
+      this.stop(new ChatError('model_timeout', `The turn took longer than ${turnTimeoutMs} ms.`));
+    });
+    void this.#readModel();
+  }
+
+  /** Idempotent; too late once the ending is on its way to the store. */
+  cancel(): void {
+    this.#take({ type: 'cancelled' });
+  }
+
+  /** End the turn as FAILED with this error, if it still runs. */
+  stop(error: ChatError): void {
+    this.#take({ type: 'modelFailed', error });
+  }
+
+  /** The turn is not ours any more. */
+  lose(reason: 'fenced' | 'gone'): void {
+    this.#take({ type: 'lost', reason });
+  }
+
+  async #readModel(): Promise<void> {
+    const { request, isStream } = this.#plan;
+    const { signal } = this.#abort;
+    try {
+      if (isStream) {
+        for await (const chunk of this.#deps.model.stream(request, signal)) this.#takeChunk(chunk);
+      } else {
+        this.#takeChunk(await this.#deps.model.generate(request, signal));
+      }
+      this.#take({ type: 'modelEnded' });
+    } catch (error) {
+      this.#take({ type: 'modelFailed', error: asChatError(error) });
+    }
+  }
+
+  #takeChunk(chunk: ModelChunk): void {
+    this.#chunks += 1;
+    this.#firstChunkAt ??= this.#deps.clock.now();
+    this.#take({ type: 'chunk', chunk });
+    // The first chunk is not held back: remote viewers are waiting for a sign of life.
+    if (this.#chunks === 1 && this.#plan.isStream) this.#flusher.flush();
+    this.#markAnswered();
+  }
+
+  #take(input: TurnInput): void {
+    const { answerSizeMax } = this.#deps.limits;
+    const { phase, effects } = step(this.#phase, input, {
+      isStream: this.#plan.isStream,
+      answerSizeMax,
+    });
+    this.#phase = phase;
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: TurnEffect): void {
+    switch (effect.type) {
+      case 'emit':
+        this.#emit(effect.event);
+        break;
+      case 'abortModel':
+        this.#abort.abort();
+        break;
+      case 'finish':
+        void this.#finish(effect.ending);
+        break;
+      case 'conclude':
+        this.#conclude(effect.ending, effect.version);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #emit(event: TurnEvent): void {
+    const frame = this.log.append(event);
+    this.#flusher.note(frame.bytes.length);
+  }
+
+  async #finish(ending: Ending): Promise<void> {
+    const { answer } = this.#phase;
+    const finished = await finishTurn(
+      {
+        plan: this.#plan,
+        log: this.log,
+        flusher: this.#flusher,
+        answer,
+        ending,
+        messageIds: this.#messageIds,
+        isOver: () => this.#phase.kind === 'ended',
+      },
+      this.#deps,
+    );
+    switch (finished.outcome) {
+      case 'stored':
+        this.#stored = finished;
+        this.#take({ type: 'stored', version: finished.version });
+        break;
+      case 'lost':
+        this.#take({ type: 'lost', reason: finished.reason });
+        break;
+      case 'unknown':
+        this.#take({ type: 'outcomeUnknown' });
+        break;
+      default:
+        finished satisfies never;
+    }
+  }
+
+  /** The turn as it ended when the store did not take this ending. */
+  #presentLost(ending: Ending): EndedTurn {
+    const { start, isStream } = this.#plan;
+    const endTime = isoTime(this.#deps.clock.now());
+    const { answer } = this.#phase;
+    return presentTurn(
+      {
+        start,
+        answer,
+        ending,
+        isStream,
+        endTime,
+        messageIds: this.#messageIds,
+      },
+      this.#deps.describe,
+    );
+  }
+
+  /** Everybody may know now. What the store took is shown byte for byte as it was taken. */
+  #conclude(ending: Ending, version: number | undefined): void {
+    this.#stopTimer?.();
+    void this.#flusher.stop();
+    const taken = version === undefined ? undefined : this.#stored;
+    const turn = taken?.turn ?? this.#presentLost(ending);
+    const frame = taken?.frame ?? encodeFrame(this.epoch, this.log.lastSeq + 1, terminalEvent(turn));
+    this.log.end([frame]);
+    this.#markEnded(turn);
+    this.#markAnswered();
+    const { createTime } = this.#plan.start;
+    const began = Date.parse(createTime);
+    this.#deps.observe({
+      turn,
+      sessionId: this.key.sessionId,
+      isStream: this.#plan.isStream,
+      chunks: this.#chunks,
+      ...(this.#firstChunkAt === undefined ? {} : { firstChunkMs: this.#firstChunkAt - began }),
+      durationMs: this.#deps.clock.now() - began,
+      ...(ending.state === 'FAILED' ? { error: ending.error } : {}),
+    });
+  }
+}

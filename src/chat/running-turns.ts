@@ -1,0 +1,100 @@
+// All turns that this process produces: found by session, kept alive in the store, ended when the process has to go.
+
+import { ChatError } from './errors.ts';
+import { RunningTurn } from './running-turn.ts';
+import type { SessionKey } from './session.ts';
+import type { TurnDependencies, TurnPlan } from './turn-plan.ts';
+
+export interface LeaseRules {
+  readonly leaseMs: number;
+}
+
+export class RunningTurns {
+  readonly #deps: TurnDependencies;
+  readonly #lease: LeaseRules;
+  readonly #turns = new Map<string, RunningTurn>();
+  #stopRenewal: (() => void) | undefined;
+  #isDraining = false;
+  readonly #whenIdle: (() => void)[] = [];
+
+  constructor(deps: TurnDependencies, lease: LeaseRules) {
+    this.#deps = deps;
+    this.#lease = lease;
+  }
+
+  get count(): number {
+    return this.#turns.size;
+  }
+
+  /** No new turn may begin; those that run go on. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Produce a turn that has begun in the store. */
+  run(plan: TurnPlan): RunningTurn {
+    const turn = new RunningTurn(plan, this.#deps);
+    const address = addressOf(plan.key);
+    // Two turns of one session can only meet here when the older one has been taken for dead.
+    this.#turns.get(address)?.lose('fenced');
+    this.#turns.set(address, turn);
+    void turn.ended.then(() => this.#forget(address, turn));
+    this.#scheduleRenewal();
+    turn.start();
+    return turn;
+  }
+
+  find(key: SessionKey): RunningTurn | undefined {
+    return this.#turns.get(addressOf(key));
+  }
+
+  /**
+   * Let running turns finish until the deadline, then end what is left as FAILED `draining`. Resolves when none is
+   * left. Safe to call again.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#isDraining = true;
+    if (this.#turns.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenIdle.push(resolve);
+    const stopTimer = this.#deps.clock.after(deadlineMs, () => {
+      const error = new ChatError(
+        'draining',
+        'The replica that produced the turn was shut down. Send the message again.',
+      );
+      for (const turn of this.#turns.values()) turn.stop(error);
+    });
+    await promise;
+    stopTimer();
+  }
+
+  #forget(address: string, turn: RunningTurn): void {
+    if (this.#turns.get(address) === turn) this.#turns.delete(address);
+    if (this.#turns.size > 0) return;
+    this.#stopRenewal?.();
+    this.#stopRenewal = undefined;
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  /** One timer for all turns, four times in a lease: three renewals may be lost. */
+  #scheduleRenewal(): void {
+    this.#stopRenewal ??= this.#deps.clock.after(this.#lease.leaseMs / 4, () => {
+      this.#stopRenewal = undefined;
+      for (const turn of this.#turns.values()) void this.#renew(turn);
+      if (this.#turns.size > 0) this.#scheduleRenewal();
+    });
+  }
+
+  async #renew(turn: RunningTurn): Promise<void> {
+    try {
+      const renewed = await this.#deps.store.renew(turn.key, turn.epoch, this.#lease.leaseMs);
+      if (renewed.outcome !== 'renewed') turn.lose(renewed.outcome);
+    } catch {
+      // A store that does not answer is met again by the next renewal and by `finish`, which has the last word.
+    }
+  }
+}
+
+function addressOf(key: SessionKey): string {
+  return JSON.stringify([key.owner, key.sessionId]);
+}

@@ -1,0 +1,182 @@
+// The port to the store of sessions. It speaks of sessions and turns, not of a database: every call is one atomic
+// step, and idempotent under a resend of the same call. Contents are opaque bytes to it (they may be encrypted);
+// only what it needs to keep order is in the clear: versions, counts, times, ids, states, token sums.
+//
+// Every call may fail with `store_unavailable` (nothing is known of the outcome) and, unless it says otherwise,
+// with `session_not_found`.
+
+import type { Usage } from './language-model.ts';
+import type { Page, SessionKey } from './session.ts';
+import type { TurnEndState } from './turn.ts';
+
+export interface StoredSession {
+  readonly sessionId: string;
+  readonly config: Uint8Array;
+  readonly ttlS: number;
+  readonly createTimeMs: number;
+  readonly updateTimeMs: number;
+  readonly version: number;
+  readonly messageCount: number;
+  readonly usage: Usage;
+  readonly running?: RunningMark;
+}
+
+/** Who holds the session, and until when its producer has promised to be alive. */
+export interface RunningMark {
+  readonly turnId: string;
+  readonly epoch: number;
+  readonly leaseUntilMs: number;
+}
+
+export interface CreateSession {
+  readonly config: Uint8Array;
+  readonly ttlS: number;
+  readonly messages: readonly Uint8Array[];
+  /** The function calls that the last message leaves open (`openCalls`). */
+  readonly openCalls: string;
+  /** Names this call, so that its resend is not taken for another one. */
+  readonly attempt: string;
+}
+
+export interface UpdateSession {
+  readonly config: Uint8Array;
+  readonly ttlS: number;
+  /** The version that `config` was made from. */
+  readonly ifVersion: number;
+  readonly attempt: string;
+}
+
+export interface BeginTurn {
+  readonly turnId: string;
+  /** The record of the running turn. */
+  readonly record: Uint8Array;
+  /** Kept until the turn has committed, so that a turn that did not can be asked again. */
+  readonly question: Uint8Array;
+  /** The calls that the question answers; must be exactly those that the history leaves open. */
+  readonly answeredCalls: string;
+  readonly ifVersion?: number;
+  readonly leaseMs: number;
+  readonly historyLimit: { readonly messages: number; readonly bytes: number };
+  readonly attempt: string;
+}
+
+export type Begun =
+  | {
+      readonly outcome: 'begun';
+      readonly epoch: number;
+      readonly version: number;
+      readonly history: readonly Uint8Array[];
+    }
+  /** Another turn holds the session. When `hasLease` is false its producer is dead: reap it and begin again. */
+  | {
+      readonly outcome: 'busy';
+      readonly turnId: string;
+      readonly epoch: number;
+      readonly hasLease: boolean;
+    }
+  | { readonly outcome: 'turn_exists' }
+  | { readonly outcome: 'version_mismatch'; readonly version: number }
+  | { readonly outcome: 'history_full'; readonly messageCount: number }
+  | { readonly outcome: 'calls_mismatch'; readonly openCalls: string };
+
+/** A run of frames of one turn, and the sequence number that it follows. */
+export interface EventBatch {
+  readonly afterSeq: number;
+  readonly lastSeq: number;
+  readonly frames: Uint8Array;
+}
+
+export type Appended =
+  | { readonly outcome: 'appended' }
+  /** The store has less than the batch follows: send again from `lastSeq`. */
+  | { readonly outcome: 'gap'; readonly lastSeq: number }
+  | Lost;
+
+/** The turn is not this producer's any more: reaped or taken over (`fenced`), or its session deleted (`gone`). */
+export type Lost = { readonly outcome: 'fenced' } | { readonly outcome: 'gone' };
+
+export interface FinishTurn {
+  readonly turnId: string;
+  readonly epoch: number;
+  readonly state: TurnEndState;
+  readonly batch: EventBatch;
+  /** The record that stays: the turn with its chosen candidate. */
+  readonly record: Uint8Array;
+  /** The turn with all candidates, when there are several; kept while it is the newest. */
+  readonly fullRecord?: Uint8Array;
+  /** Question and answer, when they enter the history. */
+  readonly messages?: readonly [Uint8Array, Uint8Array];
+  readonly openCalls: string;
+  readonly usage?: Usage;
+  /** The session's version after this step, as the record and the last event name it: one more if it commits. */
+  readonly version: number;
+}
+
+export type Finished =
+  | { readonly outcome: 'finished'; readonly version: number }
+  | { readonly outcome: 'gap'; readonly lastSeq: number }
+  /** The session changed meanwhile: `version` is what this step would make it now. Name that and finish again. */
+  | { readonly outcome: 'version_moved'; readonly version: number }
+  | Lost;
+
+export interface ReapTurn {
+  readonly turnId: string;
+  readonly epoch: number;
+  readonly record: Uint8Array;
+  readonly frame: { readonly seq: number; readonly bytes: Uint8Array };
+}
+
+export interface MessageRange {
+  /** Position of the first message of the page, counted from the start of the history. */
+  readonly start: number;
+  readonly count: number;
+}
+
+export interface SessionStore {
+  /** Fails with `session_exists` when the id is taken. */
+  create(key: SessionKey, session: CreateSession): Promise<StoredSession>;
+
+  /** Reads do not slide the lifetime. */
+  read(key: SessionKey): Promise<StoredSession>;
+
+  /** Sessions of one owner, newest activity first. Eventually consistent; costs O(page). Fails with `invalid_page_token`. */
+  list(owner: string, pageSize: number, pageToken?: string): Promise<Page<StoredSession>>;
+
+  /** Replaces the configuration. `version_mismatch` when the session has another version than `ifVersion`. */
+  update(key: SessionKey, change: UpdateSession): Promise<StoredSession>;
+
+  /** Removes every trace; a running turn can never finish afterwards. Fails with `session_not_found` the second time. */
+  delete(key: SessionKey): Promise<void>;
+
+  /** Messages of the committed history, in its order; fewer than `count` at the end. Costs O(page). */
+  readMessages(key: SessionKey, range: MessageRange): Promise<readonly Uint8Array[]>;
+
+  /** Claim the session for a turn. The history comes with it, as the turn has to see it. */
+  begin(key: SessionKey, turn: BeginTurn): Promise<Begun>;
+
+  /** Add frames to the turn's log. Refused to anybody but the turn's own producer. */
+  append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended>;
+
+  /**
+   * End the turn: write its last events, add its messages if it committed, release the session.
+   * Finishing the same epoch again changes nothing and answers the same version.
+   */
+  finish(key: SessionKey, turn: FinishTurn): Promise<Finished>;
+
+  /** Promise to be alive for another `leaseMs`. */
+  renew(key: SessionKey, epoch: number, leaseMs: number): Promise<{ readonly outcome: 'renewed' } | Lost>;
+
+  /** End a turn whose producer is dead. False when it is alive or the turn has ended otherwise; nothing changed then. */
+  reap(key: SessionKey, turn: ReapTurn): Promise<boolean>;
+
+  /** The turn's record; with all candidates while they are kept. Fails with `turn_not_found` when the ledger does not (or no longer) hold it. */
+  readTurn(key: SessionKey, turnId: string): Promise<Uint8Array>;
+
+  /** Frames of one turn after `afterSeq`, as far as they were flushed; empty when the log is gone. */
+  readFrames(key: SessionKey, epoch: number, afterSeq: number): Promise<readonly EventBatch[]>;
+
+  /** Whether the store answers now. Never throws. */
+  isReady(): Promise<boolean>;
+
+  close(): Promise<void>;
+}

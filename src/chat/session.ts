@@ -1,0 +1,74 @@
+// A session: configuration, lifetime and the numbers that clients read. The history itself is read page by page.
+
+import type { Message } from './content.ts';
+import type { Example, Usage } from './language-model.ts';
+import { type GenerationSettings, SETTING_NAMES } from './settings.ts';
+
+/** Where a session lives: an owner sees only its own. The owner is part of the address, never compared afterwards. */
+export interface SessionKey {
+  readonly owner: string;
+  readonly sessionId: string;
+}
+
+/** What a caller can set, and change with PATCH. */
+export interface SessionConfig extends GenerationSettings {
+  readonly displayName?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly model: string;
+  readonly context?: string;
+  readonly examples?: readonly Example[];
+}
+
+export interface Session extends SessionConfig {
+  readonly id: string;
+  readonly ttl: number;
+  readonly createTime: string;
+  readonly updateTime: string;
+  readonly expireTime: string;
+  /** Grows by one with every change of history or configuration. */
+  readonly version: number;
+  readonly messageCount: number;
+  readonly activeTurnId?: string;
+  readonly usage: Usage;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly nextPageToken?: string;
+}
+
+export type MessageOrder = 'asc' | 'desc';
+
+/** What a caller gives at creation. `model` may be left to the service's default. */
+export interface NewSession extends Omit<SessionConfig, 'model'> {
+  readonly id?: string;
+  readonly model?: string;
+  readonly ttl?: number;
+  readonly messageHistory?: readonly Pick<Message, 'author' | 'parts'>[];
+}
+
+/** A JSON merge patch (RFC 7396) of a session; `null` removes, and for `ttl` restores the default. */
+export type SessionPatch = Readonly<Record<string, unknown>>;
+
+/** RFC 7396: objects are merged member by member, `null` removes, everything else replaces. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
+  const isObject = typeof target === 'object' && target !== null && !Array.isArray(target);
+  const merged = new Map(Object.entries(isObject ? target : {}));
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(name);
+    else merged.set(name, mergePatch(merged.get(name), value));
+  }
+  return Object.fromEntries(merged);
+}
+
+/** Leaves out what is `undefined`, and at creation what is `null`: both mean "not given". */
+export function definedOnly<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)) as T;
+}
+
+export function settingsOf(config: SessionConfig): GenerationSettings {
+  const settings: Record<string, unknown> = {};
+  for (const name of SETTING_NAMES) if (config[name] !== undefined) settings[name] = config[name];
+  return settings;
+}

@@ -1,0 +1,88 @@
+// The events of a turn's log, and the frames they become: the SSE text of each event, made once and shared by every
+// viewer, on every replica, now and in a replay.
+
+import type { Part } from './content.ts';
+import type { SafetyRating } from './language-model.ts';
+import { type Candidate, type Sent, type Turn, type TurnEndState, withoutTexts } from './turn.ts';
+
+export interface CandidateDelta {
+  readonly index: number;
+  /** Visible text to append; may be empty. */
+  readonly text: string;
+  /** All parts of the chunk, verbatim; only when there is more than plain text among them. */
+  readonly parts?: readonly Part[];
+}
+
+export type CandidateFinished = Omit<Candidate, 'text' | 'parts' | 'errors'> & {
+  readonly safetyRatings?: readonly SafetyRating[];
+};
+
+export interface TurnStarted {
+  readonly sessionId: string;
+  readonly turnId: string;
+  readonly model: string;
+  readonly createTime: string;
+  readonly sent: Sent;
+}
+
+export type TerminalEventType = 'turn.committed' | 'turn.blocked' | 'turn.failed' | 'turn.cancelled';
+
+export type TurnEvent =
+  | { readonly type: 'turn.started'; readonly data: TurnStarted }
+  | { readonly type: 'candidate.delta'; readonly data: CandidateDelta }
+  | { readonly type: 'candidate.finished'; readonly data: CandidateFinished }
+  | {
+      readonly type: TerminalEventType;
+      readonly data: ReturnType<typeof withoutTexts>;
+    };
+
+export const TERMINAL_EVENT = {
+  COMMITTED: 'turn.committed',
+  BLOCKED: 'turn.blocked',
+  FAILED: 'turn.failed',
+  CANCELLED: 'turn.cancelled',
+} as const satisfies Record<TurnEndState, TerminalEventType>;
+
+export function candidateFinished(candidate: Candidate): TurnEvent {
+  const { text: _text, parts: _parts, errors: _errors, ...data } = candidate;
+  return { type: 'candidate.finished', data };
+}
+
+/** The last event of a turn. `turn.state` must be a terminal state. */
+export function terminalEvent(turn: Turn & { readonly state: TurnEndState }): TurnEvent {
+  return { type: TERMINAL_EVENT[turn.state], data: withoutTexts(turn) };
+}
+
+/** One event of one turn, ready to be written. `seq` counts from 1 within the turn. */
+export interface Frame {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The sequence number of a terminal event written by a reaper. Beyond any the lost producer can have shown to its
+ * local viewers, flushed or not, so that a cursor never overtakes the end.
+ */
+export const REAPER_SEQ = 2 ** 32 - 1;
+
+const encoder = new TextEncoder();
+
+/**
+ * `id` is `<epoch>-<seq>`: ordered, unique in the session for ever, and the id of the entry in the store. JSON has no
+ * raw line ends, so `data` is always one line and nothing can break out of the frame.
+ */
+export function encodeFrame(epoch: number, seq: number, event: TurnEvent): Frame {
+  const text = `id: ${epoch}-${seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event.data)}\n\n`;
+  return { seq, bytes: encoder.encode(text) };
+}
+
+/** Frames as one piece of bytes, as the store keeps a batch of them. */
+export function joinFrames(frames: readonly Frame[]): Uint8Array {
+  const joined = new Uint8Array(frames.reduce((length, frame) => length + frame.bytes.length, 0));
+  let offset = 0;
+  for (const frame of frames) {
+    joined.set(frame.bytes, offset);
+    offset += frame.bytes.length;
+  }
+  return joined;
+}
