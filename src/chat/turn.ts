@@ -6,7 +6,7 @@ import type { Problem } from './errors.ts';
 import type { Citation, GroundingMetadata, SafetyRating, Usage } from './language-model.ts';
 
 export type TurnEndState = 'COMMITTED' | 'BLOCKED' | 'FAILED' | 'CANCELLED';
-export type TurnLifeState = 'QUEUED' | 'RUNNING' | TurnEndState;
+export type TurnLifeState = 'RUNNING' | TurnEndState;
 
 export interface Candidate {
   readonly index: number;

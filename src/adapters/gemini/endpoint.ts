@@ -1,0 +1,55 @@
+// Where the model is, and how its URLs are made. No value of a caller reaches a path unescaped.
+
+import { ChatError } from '../../chat/errors.ts';
+
+export type Backend =
+  | { readonly kind: 'vertex'; readonly project: string; readonly location: string; readonly baseUrl?: string }
+  | { readonly kind: 'gemini-api'; readonly apiKey: string; readonly baseUrl?: string }
+  /** A plain-HTTP stand-in for Vertex AI, without credentials. */
+  | { readonly kind: 'emulator'; readonly address: string; readonly project: string; readonly location: string };
+
+export type Method = 'generateContent' | 'streamGenerateContent';
+
+/** Multi-regions have hosts of their own. */
+const MULTI_REGIONS = new Set(['us', 'eu']);
+
+/** The origin and path prefix of a backend, without a slash at the end. */
+export function baseUrlOf(backend: Backend): string {
+  switch (backend.kind) {
+    case 'vertex':
+      return trimmed(backend.baseUrl ?? vertexHost(backend.location));
+    case 'gemini-api':
+      return trimmed(backend.baseUrl ?? 'https://generativelanguage.googleapis.com');
+    case 'emulator':
+      return `http://${backend.address}`;
+    default:
+      return backend satisfies never;
+  }
+}
+
+function vertexHost(location: string): string {
+  if (location === 'global') return 'https://aiplatform.googleapis.com';
+  if (MULTI_REGIONS.has(location)) return `https://aiplatform.${location}.rep.googleapis.com`;
+  return `https://${location}-aiplatform.googleapis.com`;
+}
+
+function trimmed(url: string): string {
+  return url.replace(/\/+$/, '');
+}
+
+/** Fails with `unsupported_by_model` when the backend cannot serve a model of this form. */
+export function methodUrl(backend: Backend, model: string, method: Method): string {
+  const query = method === 'streamGenerateContent' ? '?alt=sse' : '';
+  return `${baseUrlOf(backend)}${modelPath(backend, model)}:${method}${query}`;
+}
+
+function modelPath(backend: Backend, model: string): string {
+  const escaped = model.split('/').map(encodeURIComponent).join('/');
+  if (backend.kind === 'gemini-api') {
+    if (!model.includes('/')) return `/v1beta/models/${escaped}`;
+    throw new ChatError('unsupported_by_model', 'The Gemini Developer API knows no publishers and no endpoints.');
+  }
+  if (model.startsWith('projects/')) return `/v1/${escaped}`;
+  const location = `/v1/projects/${encodeURIComponent(backend.project)}/locations/${backend.location}`;
+  return model.startsWith('publishers/') ? `${location}/${escaped}` : `${location}/publishers/google/models/${escaped}`;
+}

@@ -1,0 +1,86 @@
+// From the JSON of a GenerateContentResponse to a domain chunk. Tolerant of what it does not know, strict in what it
+// needs: a value that is not such a response is a `model_protocol_error`, an error inside is thrown as what it is.
+
+import { joinParts, type Part } from '../../chat/content.ts';
+import type { CandidateChunk, ModelChunk, SafetyRating, Usage } from '../../chat/language-model.ts';
+import { citationsOf, groundingOf } from './grounding.ts';
+import { protocolError } from './json-stream-decoder.ts';
+import { isObject, type JsonObject, objectsIn } from './json-value.ts';
+import { upstreamError } from './upstream-error.ts';
+
+/** What marks a value as a response; each of them alone is a legal chunk. */
+const MARKS = ['candidates', 'promptFeedback', 'usageMetadata', 'modelVersion', 'responseId'] as const;
+
+export interface ResponseOptions {
+  /** The caller asked for answers without attribution, which this wire no longer leaves out itself. */
+  readonly stripAttribution: boolean;
+  /**
+   * All parts of each candidate up to now, by index; grows with every response that is read. Grounding counts bytes
+   * from the beginning of the answer, however many chunks ago that was.
+   */
+  readonly partsSoFar: Map<number, readonly Part[]>;
+}
+
+/** Fails with what an `error` in the value means, or with `model_protocol_error`. */
+export function readResponse(value: unknown, options: ResponseOptions): ModelChunk {
+  // Without `alt=sse` everything, errors too, comes wrapped in an array.
+  const body = Array.isArray(value) && value.length === 1 ? value[0] : value;
+  if (!isObject(body)) throw protocolError('something that is not an object');
+  if (isObject(body.error)) throw upstreamError(Number(body.error.code ?? 500), body);
+  if (!MARKS.some((mark) => body[mark] !== undefined)) throw protocolError('an object that is no response');
+  const feedback = isObject(body.promptFeedback) ? body.promptFeedback : {};
+  const usage = readUsage(body.usageMetadata);
+  return {
+    candidates: objectsIn(body.candidates).map((candidate) => readCandidate(candidate, options)),
+    ...(typeof feedback.blockReason === 'string' && feedback.blockReason !== ''
+      ? { promptBlockReason: feedback.blockReason }
+      : {}),
+    ...(usage ? { usage } : {}),
+    ...(typeof body.modelVersion === 'string' ? { modelVersion: body.modelVersion } : {}),
+  };
+}
+
+function readCandidate(candidate: JsonObject, options: ResponseOptions): CandidateChunk {
+  const content = isObject(candidate.content) ? candidate.content : {};
+  const ratings = objectsIn(candidate.safetyRatings);
+  const citations = citationsOf(candidate.citationMetadata);
+  const index = typeof candidate.index === 'number' ? candidate.index : 0;
+  const parts = objectsIn(content.parts);
+  const allParts = joinParts(options.partsSoFar.get(index) ?? [], parts);
+  options.partsSoFar.set(index, allParts);
+  return {
+    index,
+    parts,
+    ...(typeof candidate.finishReason === 'string' ? { finishReason: candidate.finishReason } : {}),
+    ...(ratings.length > 0 ? { safetyRatings: ratings as SafetyRating[], safetyAttributes: scores(ratings) } : {}),
+    ...(citations.length > 0 && !options.stripAttribution ? { citations } : {}),
+    ...(isObject(candidate.groundingMetadata) && !options.stripAttribution
+      ? { groundingMetadata: groundingOf(candidate.groundingMetadata, allParts) }
+      : {}),
+  };
+}
+
+/** The seed's `safety_attributes`: category to score. Only Vertex gives scores; categories without one are left out. */
+function scores(ratings: readonly JsonObject[]): Readonly<Record<string, number>> {
+  const pairs = ratings.flatMap(({ category, probabilityScore }): [string, number][] =>
+    typeof category === 'string' && typeof probabilityScore === 'number' ? [[category, probabilityScore]] : [],
+  );
+  return Object.fromEntries(pairs);
+}
+
+const TOKEN_COUNTS = {
+  promptTokens: 'promptTokenCount',
+  outputTokens: 'candidatesTokenCount',
+  thoughtTokens: 'thoughtsTokenCount',
+  cachedTokens: 'cachedContentTokenCount',
+  totalTokens: 'totalTokenCount',
+} as const satisfies Record<keyof Usage, string>;
+
+function readUsage(metadata: unknown): Partial<Usage> | undefined {
+  if (!isObject(metadata)) return undefined;
+  const counts = Object.entries(TOKEN_COUNTS).flatMap(([name, wire]) => {
+    const count = metadata[wire];
+    return typeof count === 'number' && Number.isFinite(count) ? [[name, Math.max(0, Math.trunc(count))]] : [];
+  });
+  return counts.length > 0 ? Object.fromEntries(counts) : undefined;
+}

@@ -1,0 +1,121 @@
+// From the bytes of a streamed answer to JSON values, whatever the upstream does to them: any slicing (also inside a
+// UTF-8 sequence or between CR and LF), CR, LF or CRLF, a last event without its blank line, several `data:` lines, an
+// error as bare JSON between or after the events, or a JSON array instead of events. What cannot be read is an error,
+// never silence.
+
+import { ChatError } from '../../chat/errors.ts';
+
+export interface DecoderLimits {
+  /** One event, in characters. */
+  readonly eventSizeMax: number;
+}
+
+/** `push` bytes, take values; `end` when the body has ended cleanly. Fails with `model_protocol_error`, `answer_too_large`. */
+export class JsonStreamDecoder {
+  readonly #utf8 = new TextDecoder('utf-8', { fatal: true });
+  readonly #limits: DecoderLimits;
+  /** The line that has not ended yet, in pieces: joined once, so that a long line costs no repeated copying. */
+  #pieces: string[] = [];
+  #size = 0;
+  /** A CR was the last character: an LF right after it belongs to the same line end. */
+  #hasOpenCr = false;
+  #data: string[] = [];
+  #bare: string[] = [];
+
+  constructor(limits: DecoderLimits) {
+    this.#limits = limits;
+  }
+
+  push(bytes: Uint8Array): readonly unknown[] {
+    return this.#feed(this.#decode(bytes));
+  }
+
+  end(): readonly unknown[] {
+    const values = [...this.#feed(this.#decode()), ...this.#endLine(), ...this.#endBlock()];
+    if (this.#bare.length > 0) values.push(...this.#takeBare());
+    return values;
+  }
+
+  #decode(bytes?: Uint8Array): string {
+    try {
+      return bytes ? this.#utf8.decode(bytes, { stream: true }) : this.#utf8.decode();
+    } catch (cause) {
+      throw protocolError('bytes that are not UTF-8', cause);
+    }
+  }
+
+  #feed(text: string): unknown[] {
+    const values: unknown[] = [];
+    let start = this.#hasOpenCr && text.startsWith('\n') ? 1 : 0;
+    if (text !== '') this.#hasOpenCr = false;
+    const lineEnd = /\r\n|\n|\r/g;
+    lineEnd.lastIndex = start;
+    for (let match = lineEnd.exec(text); match; match = lineEnd.exec(text)) {
+      this.#add(text.slice(start, match.index));
+      start = match.index + match[0].length;
+      this.#hasOpenCr = match[0] === '\r' && start === text.length;
+      values.push(...this.#endLine());
+    }
+    this.#add(text.slice(start));
+    return values;
+  }
+
+  #add(piece: string): void {
+    if (piece === '') return;
+    this.#pieces.push(piece);
+    this.#size += piece.length;
+    if (this.#size > this.#limits.eventSizeMax) {
+      throw new ChatError(
+        'answer_too_large',
+        `One event of the model is larger than ${this.#limits.eventSizeMax} characters.`,
+      );
+    }
+  }
+
+  #endLine(): unknown[] {
+    const line = this.#pieces.length === 1 ? (this.#pieces[0] ?? '') : this.#pieces.join('');
+    this.#pieces = [];
+    if (line === '') return this.#endBlock();
+    if (line.startsWith('data:')) {
+      // An event beside bare text: the text was complete by itself, or it is garbage.
+      const before = this.#bare.length > 0 ? this.#takeBare() : [];
+      this.#data.push(line.slice(line[5] === ' ' ? 6 : 5));
+      return before;
+    }
+    if (/^(?::|event:|id:|retry:)/.test(line)) return [];
+    this.#bare.push(line);
+    return [];
+  }
+
+  /** A blank line ends an event. Bare JSON may hold blank lines: it ends where it parses. */
+  #endBlock(): unknown[] {
+    if (this.#data.length > 0) {
+      const value = parse(this.#data.join('\n'));
+      this.#data = [];
+      this.#size = this.#bare.length === 0 ? 0 : this.#size;
+      return [value];
+    }
+    if (this.#bare.length === 0) this.#size = 0;
+    return [];
+  }
+
+  #takeBare(): unknown[] {
+    const text = this.#bare.join('\n');
+    this.#bare = [];
+    this.#size = 0;
+    const value = parse(text);
+    return Array.isArray(value) ? value : [value];
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw protocolError('something that is not JSON', cause);
+  }
+}
+
+export function protocolError(what: string, cause?: unknown): ChatError {
+  return new ChatError('model_protocol_error', `The model answered with ${what}.`, { cause });
+}

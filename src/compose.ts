@@ -1,0 +1,132 @@
+// Where the parts meet: the only file that names concrete adapters.
+
+import { randomBytes } from 'node:crypto';
+import type { FastifyBaseLogger } from 'fastify';
+import { GeminiModel } from './adapters/gemini/gemini-model.ts';
+import { MemorySessionStore } from './adapters/memory/memory-session-store.ts';
+import { RedisSessionStore } from './adapters/redis/redis-session-store.ts';
+import { ChatSessions } from './chat/chat-sessions.ts';
+import type { Clock } from './chat/clock.ts';
+import { FlushSchedule } from './chat/flusher.ts';
+import type { LanguageModel } from './chat/language-model.ts';
+import { RunningTurns } from './chat/running-turns.ts';
+import type { SessionStore } from './chat/session-store.ts';
+import type { Config } from './config.ts';
+import { type Emulator, startEmulator } from './emulator/server.ts';
+import { buildApp } from './http/app.ts';
+import type { Edge } from './http/edge.ts';
+import { logTurn } from './http/logging.ts';
+import { turnProblem } from './http/problems.ts';
+
+export interface Service {
+  readonly app: Edge;
+  /** Drains, then closes everything that was opened. */
+  close(): Promise<void>;
+}
+
+const clock: Clock = {
+  now: () => Date.now(),
+  after(ms, task) {
+    const timer = setTimeout(task, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** 144 random bits: cannot be guessed, and needs no index to be unique. */
+function newId(): string {
+  return randomBytes(18).toString('base64url');
+}
+
+export async function compose(config: Config, logger: FastifyBaseLogger): Promise<Service> {
+  const { env } = config;
+  const store = openStore(config, logger);
+  const { model, emulator } = await openModel(config);
+  const paths = { basePath: config.basePath };
+  const turnDependencies = {
+    store,
+    model,
+    clock,
+    newId,
+    schedule: new FlushSchedule(clock, { flushMs: env.LOG_FLUSH_MS, flushBytes: env.LOG_FLUSH_BYTES }),
+    describe: turnProblem(paths),
+    limits: {
+      turnTimeoutMs: env.TURN_TIMEOUT_MS,
+      answerSizeMax: env.ANSWER_SIZE_MAX,
+      finishBudgetMs: env.FINISH_BUDGET_MS,
+    },
+    observe: logTurn(logger),
+  };
+  const running = new RunningTurns(turnDependencies, { leaseMs: env.LEASE_MS });
+  const chatLimits = {
+    configBytesMax: env.SESSION_CONFIG_BYTES_MAX,
+    historyMessagesMax: env.HISTORY_MESSAGES_MAX,
+    historyBytesMax: env.HISTORY_BYTES_MAX,
+    sessionTtlS: env.SESSION_TTL_S,
+    leaseMs: env.LEASE_MS,
+  };
+  const { defaultModel } = config;
+  const app = await buildApp({
+    logger,
+    sessions: new ChatSessions(
+      { ...turnDependencies, running, chatLimits },
+      defaultModel === undefined ? {} : { defaultModel },
+    ),
+    paths,
+    bodyLimits: { contentBytes: env.BODY_LIMIT_BYTES, smallBytes: env.SMALL_BODY_LIMIT_BYTES },
+    sse: { heartbeatMs: env.HEARTBEAT_MS, stallMs: env.CLIENT_STALL_TIMEOUT_MS },
+    streamHeadersDelayMs: env.STREAM_HEADERS_DELAY_MS,
+    health: { isReady: () => store.isReady(), isDraining: () => running.isDraining },
+    server: {
+      headersTimeoutMs: env.HEADERS_TIMEOUT_MS,
+      requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
+      jsonDepthMax: env.JSON_DEPTH_MAX,
+      urlLengthMax: env.URL_LENGTH_MAX,
+    },
+    drain: () => running.drain(env.DRAIN_MS),
+  });
+  return {
+    app,
+    async close() {
+      await app.close();
+      await model.close();
+      await emulator?.close();
+      await store.close();
+    },
+  };
+}
+
+function openStore({ env, redis }: Config, logger: FastifyBaseLogger): SessionStore {
+  const ledger = { ledgerTurnsMax: env.LEDGER_TURNS_MAX, ledgerBytesMax: env.LEDGER_BYTES_MAX };
+  if (!redis) return new MemorySessionStore(clock, { ...ledger, sessionsMax: env.MEMORY_SESSIONS_MAX });
+  const rules = { ...ledger, logTtlMs: env.LOG_TTL_MS, runningLogTtlMs: env.LOG_TTL_MS + env.TURN_TIMEOUT_MS };
+  return new RedisSessionStore(redis, rules, reporter(logger));
+}
+
+/** A Redis that is away says so many times a second; once every few seconds is enough to know. */
+function reporter(logger: FastifyBaseLogger): (error: Error) => void {
+  const everyMs = 5000;
+  let nextAt = 0;
+  return (error) => {
+    if (Date.now() < nextAt) return;
+    nextAt = Date.now() + everyMs;
+    logger.warn({ code: 'code' in error ? error.code : undefined, name: error.name }, 'redis connection');
+  };
+}
+
+async function openModel({ env, backend }: Config): Promise<{ model: LanguageModel; emulator?: Emulator }> {
+  const rules = {
+    connectTimeoutMs: env.UPSTREAM_CONNECT_TIMEOUT_MS,
+    firstEventTimeoutMs: env.UPSTREAM_FIRST_EVENT_TIMEOUT_MS,
+    idleTimeoutMs: env.UPSTREAM_IDLE_TIMEOUT_MS,
+    retriesMax: env.UPSTREAM_RETRIES_MAX,
+    retryWaitMaxMs: env.UPSTREAM_RETRY_WAIT_MAX_MS,
+    connectionsMax: env.UPSTREAM_CONNECTIONS_MAX,
+    // JSON escapes can make a body several times as long as its text.
+    bodyBytesMax: 4 * env.ANSWER_SIZE_MAX,
+    eventSizeMax: env.UPSTREAM_EVENT_SIZE_MAX,
+  };
+  if (backend.kind !== 'built-in') return { model: new GeminiModel(backend, rules, Math.random) };
+  const emulator = await startEmulator();
+  const address = { kind: 'emulator', address: emulator.address, project: 'emulator', location: 'global' } as const;
+  return { model: new GeminiModel(address, rules, Math.random), emulator };
+}

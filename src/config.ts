@@ -1,0 +1,70 @@
+// The configuration of the service. The only file that reads the environment; everything wrong is told at once.
+
+import { type Environment, readEnvironment } from './config/environment.ts';
+import { type ModelBackend, readModelBackend } from './config/model-config.ts';
+import { type RedisSettings, readRedis } from './config/redis-config.ts';
+
+export interface Config {
+  readonly env: Environment;
+  readonly isProduction: boolean;
+  readonly basePath: string;
+  readonly redis: RedisSettings | undefined;
+  readonly backend: ModelBackend;
+  readonly defaultModel: string | undefined;
+  /** Variables that are set but mean nothing to this version. */
+  readonly ignored: readonly string[];
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/** What the service promises elsewhere and does not do yet; to be quiet about them would be to lie. */
+const NOT_SUPPORTED = ['ADMIN_PORT', 'TRUST_PROXY', 'CORS_ORIGINS', 'PREDICT_MODELS', 'PLAYGROUND', 'DOCS'];
+
+/** Fails with a ConfigError that names every bad and every missing variable. */
+export function loadConfig(variables: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const { env, problems: invalid } = readEnvironment(variables);
+  const problems = [...invalid];
+  const isProduction = env.NODE_ENV === 'production';
+  const redis = readRedis(env, problems);
+  const namesRedis = [env.REDIS_URL, env.REDIS_CLUSTER_NODES, env.REDIS_SENTINELS].some((value) => value !== undefined);
+  if (isProduction && !namesRedis) {
+    problems.push(
+      'REDIS_URL is missing (or REDIS_CLUSTER_NODES, or REDIS_SENTINELS): with NODE_ENV=production nothing is kept in memory',
+    );
+  }
+  const backend = readModelBackend(env, problems);
+  checkIdentity(env, problems);
+  if (env.HISTORY_KEYS_FILE !== undefined) {
+    problems.push('HISTORY_KEYS_FILE: this version does not encrypt contents, and will not pretend to');
+  }
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
+  return {
+    env,
+    isProduction,
+    basePath: env.PUBLIC_BASE_PATH ?? '',
+    redis,
+    backend,
+    defaultModel: env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined),
+    ignored: NOT_SUPPORTED.filter((name) => variables[name]),
+  };
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+
+/** Everybody is the same owner without identity: that must be wanted, not happen. */
+function checkIdentity(env: Environment, problems: string[]): void {
+  if (env.AUTH !== undefined && env.AUTH !== 'none') {
+    problems.push(`AUTH=${env.AUTH} is not supported by this version; only AUTH=none is`);
+  }
+  if (env.AUTH === undefined && !LOOPBACK.test(env.HOST)) {
+    problems.push(`AUTH has to be written out (AUTH=none) because HOST=${env.HOST} can be reached from elsewhere`);
+  }
+}

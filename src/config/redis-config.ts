@@ -1,0 +1,132 @@
+// Which Redis, from the environment.
+
+import { readFileSync } from 'node:fs';
+import type { Environment } from './environment.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type RedisTarget =
+  | { readonly kind: 'single'; readonly address: Address; readonly db: number }
+  | { readonly kind: 'sentinel'; readonly sentinels: readonly Address[]; readonly master: string }
+  | { readonly kind: 'cluster'; readonly nodes: readonly Address[] };
+
+export interface RedisSettings {
+  readonly target: RedisTarget;
+  readonly username?: string;
+  readonly password?: string;
+  readonly sentinelPassword?: string;
+  readonly tls?: { readonly authorities: readonly string[] };
+  readonly natMap?: Readonly<Record<string, Address>>;
+  readonly keyPrefix: string;
+  readonly commandTimeoutMs: number;
+}
+
+/** `undefined` when no Redis is named. What is wrong is added to `problems`, named by its variable. */
+export function readRedis(env: Environment, problems: string[]): RedisSettings | undefined {
+  const named = [env.REDIS_URL, env.REDIS_CLUSTER_NODES, env.REDIS_SENTINELS].filter((value) => value !== undefined);
+  if (named.length === 0) return undefined;
+  if (named.length > 1)
+    problems.push('REDIS_URL, REDIS_CLUSTER_NODES and REDIS_SENTINELS: only one of them can be set');
+  const url = parseUrl(env.REDIS_URL, problems);
+  const target = readTarget(env, url, problems);
+  if (!target) return undefined;
+  const username = secret('REDIS_USERNAME', env, problems) ?? decoded(url?.username);
+  const password = secret('REDIS_PASSWORD', env, problems) ?? decoded(url?.password);
+  const sentinelPassword = secret('REDIS_SENTINEL_PASSWORD', env, problems);
+  const natMap = readNatMap(env.REDIS_NAT_MAP, problems);
+  const hasTls = env.REDIS_TLS === 'true' || url?.protocol === 'rediss:' || env.REDIS_TLS_CA_FILE !== undefined;
+  return {
+    target,
+    ...(username ? { username } : {}),
+    ...(password ? { password } : {}),
+    ...(sentinelPassword ? { sentinelPassword } : {}),
+    ...(hasTls ? { tls: { authorities: readAuthorities(env, problems) } } : {}),
+    ...(natMap ? { natMap } : {}),
+    keyPrefix: env.REDIS_KEY_PREFIX,
+    commandTimeoutMs: env.REDIS_COMMAND_TIMEOUT_MS,
+  };
+}
+
+function readTarget(env: Environment, url: URL | undefined, problems: string[]): RedisTarget | undefined {
+  if (env.REDIS_CLUSTER_NODES !== undefined) {
+    return { kind: 'cluster', nodes: addresses('REDIS_CLUSTER_NODES', env.REDIS_CLUSTER_NODES, problems) };
+  }
+  if (env.REDIS_SENTINELS !== undefined) {
+    if (env.REDIS_SENTINEL_MASTER === undefined)
+      problems.push('REDIS_SENTINEL_MASTER is missing beside REDIS_SENTINELS');
+    const sentinels = addresses('REDIS_SENTINELS', env.REDIS_SENTINELS, problems);
+    return { kind: 'sentinel', sentinels, master: env.REDIS_SENTINEL_MASTER ?? '' };
+  }
+  if (!url) return undefined;
+  const path = url.pathname.slice(1);
+  if (path !== '' && !/^\d{1,4}$/.test(path)) problems.push('REDIS_URL: its path has to be the number of a database');
+  const address = { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 6379 : Number(url.port) };
+  return { kind: 'single', address, db: path === '' ? 0 : Number(path) };
+}
+
+function parseUrl(value: string | undefined, problems: string[]): URL | undefined {
+  if (value === undefined) return undefined;
+  try {
+    const url = new URL(value);
+    if (url.hostname !== '') return url;
+  } catch {
+    // The problem below says it; the value itself may hold a password and is not repeated.
+  }
+  problems.push('REDIS_URL is not a URL (redis://host:port or rediss://host:port)');
+  return undefined;
+}
+
+function decoded(part: string | undefined): string | undefined {
+  return part ? decodeURIComponent(part) : undefined;
+}
+
+function addresses(name: string, value: string, problems: string[]): readonly Address[] {
+  const list = value.split(',').map((item) => parseAddress(item.trim()));
+  if (list.some((address) => !address)) problems.push(`${name} has to be host:port,host:port`);
+  return list.filter((address) => address !== undefined);
+}
+
+function parseAddress(text: string): Address | undefined {
+  const match = /^(\[[0-9a-fA-F:]+\]|[^\s:[\]]+):(\d{1,5})$/.exec(text);
+  if (!match?.[1] || !match[2]) return undefined;
+  return { host: match[1].replace(/^\[|\]$/g, ''), port: Number(match[2]) };
+}
+
+/** `announced:port=reached:port,…` */
+function readNatMap(value: string | undefined, problems: string[]): Readonly<Record<string, Address>> | undefined {
+  if (value === undefined) return undefined;
+  const map: Record<string, Address> = {};
+  for (const pair of value.split(',')) {
+    const [announced = '', reached = ''] = pair.trim().split('=');
+    const address = parseAddress(reached);
+    if (address && parseAddress(announced)) map[announced] = address;
+    else problems.push('REDIS_NAT_MAP has to be host:port=host:port,host:port=host:port');
+  }
+  return map;
+}
+
+type SecretName = 'REDIS_USERNAME' | 'REDIS_PASSWORD' | 'REDIS_SENTINEL_PASSWORD';
+
+function secret(name: SecretName, env: Environment, problems: string[]): string | undefined {
+  const file = env[`${name}_FILE`];
+  if (file === undefined) return env[name];
+  return readFile(`${name}_FILE`, file, problems)?.trim();
+}
+
+function readAuthorities(env: Environment, problems: string[]): readonly string[] {
+  const file = env.REDIS_TLS_CA_FILE;
+  const pem = file === undefined ? undefined : readFile('REDIS_TLS_CA_FILE', file, problems);
+  return pem === undefined ? [] : [pem];
+}
+
+function readFile(name: string, path: string, problems: string[]): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    problems.push(`${name}: the file ${path} cannot be read`);
+    return undefined;
+  }
+}

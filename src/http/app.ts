@@ -1,0 +1,98 @@
+// The edge as a function of its dependencies: no I/O, no environment. What the service consists of is read here.
+
+import type { Socket } from 'node:net';
+import { fastifySSE } from '@fastify/sse';
+import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import { ChatError } from '../chat/errors.ts';
+import type { Edge, EdgeDependencies } from './edge.ts';
+import { type Health, health } from './health.ts';
+import { acceptJsonBodies } from './json-body.ts';
+import { logRequests } from './logging.ts';
+import { listMessages } from './messages/list-messages.ts';
+import { sendMessage } from './messages/send-message.ts';
+import { streamMessage } from './messages/stream-message.ts';
+import { openapiDocument } from './openapi-document.ts';
+import { answerClientError, answerProblems } from './problem-handlers.ts';
+import { COMPONENTS } from './schemas/components.ts';
+import { createSession } from './sessions/create-session.ts';
+import { deleteSession } from './sessions/delete-session.ts';
+import { getSession } from './sessions/get-session.ts';
+import { listSessions } from './sessions/list-sessions.ts';
+import { updateSession } from './sessions/update-session.ts';
+import { getTurn } from './turns/get-turn.ts';
+import { validatorCompiler } from './validation.ts';
+
+export interface ServerRules {
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly jsonDepthMax: number;
+  readonly urlLengthMax: number;
+}
+
+export interface AppOptions extends EdgeDependencies {
+  readonly logger: FastifyBaseLogger;
+  readonly health: Health;
+  readonly server: ServerRules;
+  /** Ends all turns of this process; called once, before the server closes. */
+  readonly drain: () => Promise<void>;
+  /** Called with the bare instance before any route: how the document is generated. */
+  readonly beforeRoutes?: (app: Edge) => Promise<void>;
+}
+
+const ROUTES = [
+  createSession,
+  listSessions,
+  getSession,
+  updateSession,
+  deleteSession,
+  listMessages,
+  sendMessage,
+  streamMessage,
+  getTurn,
+];
+
+export async function buildApp(options: AppOptions): Promise<Edge> {
+  const app = newServer(options);
+  app.setValidatorCompiler(validatorCompiler());
+  // Answers are made by us: a serializer that drops what its schema does not list would change them.
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  acceptJsonBodies(app, options.server);
+  answerProblems(app, options.paths);
+  logRequests(app);
+  app.addHook('onRequest', async (request) => {
+    if (request.url.length > options.server.urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
+  });
+  app.addHook('preClose', options.drain);
+  for (const component of COMPONENTS) app.addSchema(component);
+  await app.register(fastifySSE, { heartbeatInterval: 0 });
+  await options.beforeRoutes?.(app);
+  health(app, options.health);
+  openapiDocument(app);
+  for (const route of ROUTES) route(app, options);
+  await app.ready();
+  return app;
+}
+
+function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
+  return Fastify({
+    loggerInstance: logger,
+    // One line per request is written by `logRequests`.
+    logController: new LogController({ disableRequestLogging: true }),
+    // Streams are ended by `preClose`; connections that idle are closed with the server.
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    requestTimeout: server.requestTimeoutMs,
+    connectionTimeout: 0,
+    keepAliveTimeout: 90_000,
+    bodyLimit: bodyLimits.smallBytes,
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    // Ids go to 128 characters; longer ones get their refusal from the schema.
+    routerOptions: { maxParamLength: server.urlLengthMax, caseSensitive: true, ignoreTrailingSlash: false },
+    requestIdHeader: false,
+    genReqId: () => crypto.randomUUID(),
+    http: { headersTimeout: server.headersTimeoutMs, connectionsCheckingInterval: 5000, maxHeaderSize: 32 * 1024 },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket as Socket, paths),
+  }).withTypeProvider() as unknown as Edge;
+}

@@ -1,0 +1,68 @@
+// How JSON bodies are read: strictly UTF-8, never deeper than allowed, never with keys that could reach a prototype.
+
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance } from 'fastify';
+import sjson from 'secure-json-parse';
+import { ChatError, invalidField } from '../chat/errors.ts';
+
+export interface JsonBodyLimits {
+  readonly jsonDepthMax: number;
+}
+
+const JSON_TYPES = ['application/json', 'application/merge-patch+json'];
+
+export function acceptJsonBodies(app: FastifyInstance, limits: JsonBodyLimits): void {
+  // Fastify's own parsers take text/plain as well, and answer an empty body with an error of their own.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(JSON_TYPES, { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, readJson(body as Buffer, limits));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.addHook('preValidation', async (request) => {
+    const isPatchType = request.headers['content-type']?.toLowerCase().startsWith('application/merge-patch+json');
+    if (isPatchType && request.method !== 'PATCH') {
+      throw new ChatError('unsupported_media_type', 'application/merge-patch+json is for PATCH alone.');
+    }
+  });
+}
+
+function readJson(body: Buffer, { jsonDepthMax }: JsonBodyLimits): unknown {
+  if (body.length === 0) return undefined;
+  if (!isUtf8(body)) throw invalidField('', 'is not UTF-8');
+  if (isDeeperThan(body, jsonDepthMax)) throw invalidField('', `is nested deeper than ${jsonDepthMax} levels`);
+  try {
+    return sjson.parse(body, undefined, { protoAction: 'error', constructorAction: 'error' });
+  } catch (cause) {
+    // The parser's text quotes the body: it is not passed on.
+    throw new ChatError('invalid_argument', 'The body is not valid JSON.', {
+      cause,
+      fields: [{ path: '', message: 'is not valid JSON, or holds a forbidden key' }],
+    });
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPENERS = new Set([0x5b, 0x7b]);
+const CLOSERS = new Set([0x5d, 0x7d]);
+
+/** Before anything is built from it: deep nesting costs a parser and everything after it more than its bytes. */
+function isDeeperThan(body: Buffer, levels: number): boolean {
+  let depth = 0;
+  let isInString = false;
+  for (let i = 0; i < body.length; i += 1) {
+    const byte = body[i] ?? 0;
+    if (isInString) {
+      if (byte === BACKSLASH) i += 1;
+      else if (byte === QUOTE) isInString = false;
+    } else if (byte === QUOTE) isInString = true;
+    else if (OPENERS.has(byte)) {
+      depth += 1;
+      if (depth > levels) return true;
+    } else if (CLOSERS.has(byte)) depth -= 1;
+  }
+  return false;
+}

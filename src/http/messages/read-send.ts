@@ -1,0 +1,30 @@
+// What a send asks for, from its body and headers to the domain's words.
+
+import type { FastifyReply } from 'fastify';
+import type { Static } from 'typebox';
+import type { Send } from '../../chat/begin-turn.ts';
+import { textPart } from '../../chat/content.ts';
+import type { TurnAddress } from '../../chat/errors.ts';
+import { SETTING_NAMES, type SettingOverrides } from '../../chat/settings.ts';
+import { wantedVersion } from '../entity-tags.ts';
+import { type PublicPaths, turnPath } from '../problems.ts';
+import type { SendMessage } from '../schemas/turn.ts';
+
+export function readSend(body: Static<typeof SendMessage>, headers: { 'if-match'?: string }): Send {
+  const { message, parts, candidateCount, groundingSource, turnId } = body;
+  const ifVersion = wantedVersion(headers['if-match']);
+  const overrides = Object.fromEntries(SETTING_NAMES.map((name) => [name, body[name]])) as SettingOverrides;
+  return {
+    parts: parts ?? [textPart(message ?? '')],
+    overrides,
+    ...(candidateCount === undefined ? {} : { candidateCount }),
+    ...(groundingSource === undefined ? {} : { groundingSource }),
+    ...(turnId === undefined ? {} : { turnId }),
+    ...(ifVersion === undefined ? {} : { ifVersion }),
+  };
+}
+
+/** Every answer of a send says where its turn is, problems included. */
+export function addressTurn(reply: FastifyReply, turn: TurnAddress, paths: PublicPaths): void {
+  reply.header('location', turnPath(paths, turn)).header('turn-id', turn.turnId);
+}

@@ -1,0 +1,80 @@
+// POST /v1/sessions/{sessionId}/messages/stream: one question, its answer as Server-Sent Events. What fails before the
+// model has said a word is an ordinary problem; afterwards it is the last event.
+
+import type { FastifyReply } from 'fastify';
+import type { RunningTurn } from '../../chat/running-turn.ts';
+import type { EdgeDependencies, Route } from '../edge.ts';
+import { ownerOf } from '../identity.ts';
+import { wantsEventStream } from '../negotiation.ts';
+import { sendProblem } from '../problem-handlers.ts';
+import { eventStream, problems, TURN_ADDRESS } from '../responses.ts';
+import { EventStream } from '../schemas/events.ts';
+import { IfMatchHeaders, NoQuery, SessionParams } from '../schemas/parameters.ts';
+import { ref } from '../schemas/schema.ts';
+import { StreamMessage } from '../schemas/turn.ts';
+import { OPEN_COMMENT, streamLog } from '../sse-stream.ts';
+import { addressTurn, readSend } from './read-send.ts';
+import { SEND_PROBLEMS } from './send-problems.ts';
+
+export const streamMessage: Route = (app, deps) => {
+  app.post(
+    '/v1/sessions/:sessionId/messages/stream',
+    {
+      bodyLimit: deps.bodyLimits.contentBytes,
+      // The plugin attaches the lifecycle; negotiation, heartbeats and the data path are ours.
+      sse: { kind: 'manual', heartbeat: false },
+      onRequest: wantsEventStream,
+      schema: {
+        operationId: 'streamMessage',
+        summary: 'Send a message, stream the answer',
+        tags: ['messages'],
+        params: SessionParams,
+        querystring: NoQuery,
+        headers: IfMatchHeaders,
+        body: ref(StreamMessage),
+        response: {
+          200: eventStream('The events of the turn.', EventStream, TURN_ADDRESS),
+          ...problems({ hasBody: true }, ...SEND_PROBLEMS),
+        },
+      },
+    },
+    async (request, reply) => {
+      const chat = deps.sessions.open(ownerOf(request), request.params.sessionId);
+      const running = await chat.sendMessageStreaming(readSend(request.body, request.headers));
+      addressTurn(reply, { sessionId: chat.key.sessionId, turnId: running.turnId }, deps.paths);
+      if (request.body.onDisconnect === 'cancel') cancelOnDisconnect(reply, running);
+      await firstWord(running, deps.streamHeadersDelayMs);
+      if (running.log.hasEnded && !running.hasAnswer) {
+        const { problem } = await running.ended;
+        if (problem) return sendProblem(reply, problem);
+      }
+      await stream(reply, running, deps);
+      return reply;
+    },
+  );
+};
+
+/** The model's first chunk or its error; but not for ever, since proxies want to see bytes. */
+async function firstWord(running: RunningTurn, delayMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  await Promise.race([running.answered, promise]);
+  clearTimeout(timer);
+}
+
+async function stream(reply: FastifyReply, running: RunningTurn, deps: EdgeDependencies): Promise<void> {
+  reply.header('cache-control', 'no-cache, no-store, no-transform');
+  reply.sse.keepAlive();
+  reply.sse.sendHeaders(200);
+  // `sendHeaders` alone waits for the first write; the comment goes with the headers.
+  reply.raw.write(OPEN_COMMENT);
+  await streamLog(reply.raw, running.log, deps.sse);
+  reply.sse.close();
+}
+
+/** Not `request.signal`: it fires as soon as the body has been read (Fastify 5.8 and later). */
+function cancelOnDisconnect(reply: FastifyReply, running: RunningTurn): void {
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) running.cancel();
+  });
+}

@@ -1,0 +1,103 @@
+// Every way in which a request can end in an error, as a problem: thrown errors, Fastify's own refusals, unknown paths
+// and methods, and bytes that are not HTTP.
+
+import type { Socket } from 'node:net';
+import type { ErrorObject } from 'ajv';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ChatError, type Problem, type ProblemCode, type TurnAddress } from '../chat/errors.ts';
+import { logFailure } from './logging.ts';
+import { PROBLEM_MEDIA_TYPE, type ProblemDetails, type PublicPaths, problemOf, statusOf } from './problems.ts';
+import { validationError } from './validation.ts';
+
+export function sendProblem(reply: FastifyReply, problem: Problem | ProblemDetails): FastifyReply {
+  const { retryAfterS } = problem as ProblemDetails;
+  if (retryAfterS !== undefined) reply.header('retry-after', retryAfterS);
+  // OpenAI's and other clients send a 409 again by themselves; a busy session is for the caller to decide.
+  if (problem.code === 'turn_in_progress') reply.header('x-should-retry', 'false');
+  return reply.code(problem.status).type(PROBLEM_MEDIA_TYPE).send(JSON.stringify(problem));
+}
+
+export function answerProblems(app: FastifyInstance, paths: PublicPaths): void {
+  app.setErrorHandler((error, request, reply) => {
+    const known = translate(error as FastifyError);
+    logFailure(request, known);
+    return sendProblem(reply, problemOf(known, paths, addressOf(request)));
+  });
+  const methods = new MethodTable();
+  app.addHook('onRoute', ({ method, url }) => methods.add(method, url));
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methods.allowedFor(pathOf(request.url));
+    if (allowed.length === 0) {
+      return sendProblem(reply, problemOf(new ChatError('not_found', 'There is nothing at this path.'), paths));
+    }
+    const error = new ChatError('method_not_allowed', `This resource takes ${allowed.join(', ')}.`);
+    return sendProblem(reply.header('allow', allowed.join(', ')), problemOf(error, paths));
+  });
+}
+
+/** Fastify's error codes that are the client's doing. */
+const FASTIFY_CODES: Readonly<Record<string, readonly [ProblemCode, string]>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'The body has to be application/json.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['payload_too_large', 'The body is too large.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_argument', 'The body is not as long as Content-Length says.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_argument', 'The body is empty.'],
+  FST_ERR_BAD_URL: ['invalid_argument', 'The path is not a valid URL.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long', 'A part of the path is too long.'],
+};
+
+function translate(error: FastifyError): unknown {
+  if (error instanceof ChatError) return error;
+  if (error.validation) {
+    return validationError(error.validation as unknown as ErrorObject[], error.validationContext ?? 'body');
+  }
+  const known = FASTIFY_CODES[error.code];
+  if (known) return new ChatError(known[0], known[1], { cause: error });
+  if (error.statusCode === 400) return new ChatError('invalid_argument', 'The request is malformed.', { cause: error });
+  return error;
+}
+
+function addressOf(request: FastifyRequest): Partial<TurnAddress> {
+  const { sessionId } = request.params as { sessionId?: string };
+  return sessionId === undefined ? {} : { sessionId };
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
+/** Which methods each path takes: the router itself only knows that it found nothing. */
+class MethodTable {
+  readonly #routes: { readonly pattern: RegExp; readonly methods: Set<string> }[] = [];
+
+  add(method: string | readonly string[], url: string): void {
+    const source = `^${url.replace(/[.]/g, '\\.').replace(/:[A-Za-z]+/g, '[^/]+')}$`;
+    const known = this.#routes.find(({ pattern }) => pattern.source === new RegExp(source).source);
+    const methods = known?.methods ?? new Set<string>();
+    for (const name of [method].flat()) methods.add(name);
+    if (!known) this.#routes.push({ pattern: new RegExp(source), methods });
+  }
+
+  allowedFor(path: string): readonly string[] {
+    return [...(this.#routes.find(({ pattern }) => pattern.test(path))?.methods ?? [])];
+  }
+}
+
+const PARSER_CODES: Readonly<Record<string, ProblemCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  HPE_INVALID_EOF_STATE: 'invalid_argument',
+};
+
+/** Bytes that never became a request: answered on the bare socket, then closed. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, paths: PublicPaths): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const code = PARSER_CODES[error.code ?? ''] ?? 'invalid_argument';
+  const text = code === 'headers_too_large' ? 'The headers are too large.' : 'This is not a valid HTTP request.';
+  const body = JSON.stringify(problemOf(new ChatError(code, text), paths));
+  socket.end(
+    `HTTP/1.1 ${statusOf(code)} Bad Request\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,53 @@
+// Answers that recur in the document of the API.
+
+import type { TSchema } from 'typebox';
+import type { ProblemCode } from '../chat/errors.ts';
+import { PROBLEM_MEDIA_TYPE, statusOf } from './problems.ts';
+import { Problem } from './schemas/problem.ts';
+import { ref } from './schemas/schema.ts';
+
+interface Header {
+  readonly [name: string]: { readonly type: 'string' | 'integer'; readonly description: string };
+}
+
+export const ETAG: Header = { ETag: { type: 'string', description: 'The quoted version, for `If-Match`.' } };
+export const SESSION_LOCATION: Header = { Location: { type: 'string', description: 'The session.' } };
+export const TURN_ADDRESS: Header = {
+  Location: { type: 'string', description: 'The turn; also on problems, once there is a turn.' },
+  'Turn-Id': { type: 'string', description: 'The id of the turn.' },
+};
+
+export function json(description: string, schema: TSchema & { $id: string }, headers: Header = {}) {
+  return { description, headers, content: { 'application/json': { schema: ref(schema) } } };
+}
+
+export function eventStream(description: string, schema: TSchema, headers: Header = {}) {
+  return { description, headers, content: { 'text/event-stream': { schema } } };
+}
+
+/** What any operation may answer. */
+const EVERYWHERE: readonly ProblemCode[] = ['invalid_argument', 'not_acceptable', 'headers_too_large', 'internal'];
+const WITH_BODY: readonly ProblemCode[] = ['payload_too_large', 'unsupported_media_type'];
+const WITH_STORE: readonly ProblemCode[] = ['store_unavailable'];
+
+/** The problems of an operation, by status, with their codes. */
+export function problems(options: { hasBody: boolean }, ...codes: readonly ProblemCode[]): Record<number, object> {
+  const all = [...EVERYWHERE, ...WITH_STORE, ...(options.hasBody ? WITH_BODY : []), ...codes];
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of all) byStatus.set(statusOf(code), [...(byStatus.get(statusOf(code)) ?? []), code]);
+  return Object.fromEntries(
+    [...byStatus].map(([status, names]) => [
+      status,
+      {
+        description: names.map((code) => `\`${code}\``).join(', '),
+        headers: names.some((code) => RETRY_STATUSES.has(statusOf(code))) ? RETRY_AFTER : {},
+        content: { [PROBLEM_MEDIA_TYPE]: { schema: ref(Problem) } },
+      },
+    ]),
+  );
+}
+
+const RETRY_STATUSES = new Set([409, 429, 503]);
+const RETRY_AFTER: Header = { 'Retry-After': { type: 'integer', description: 'Seconds.' } };
+
+export const NO_CONTENT: object = { description: 'Done.' };

@@ -1,0 +1,42 @@
+// Every named schema, once: for the validator, and as the components of the document.
+
+import { CandidateDelta, CandidateFinished, TurnStarted } from './events.ts';
+import { Message, MessagePage, Part } from './message.ts';
+import { Problem } from './problem.ts';
+import { ActiveTurn, NewSession, Session, SessionPage, SessionPatch, Usage } from './session.ts';
+import {
+  Candidate,
+  CandidateWithoutText,
+  Citation,
+  GroundingMetadata,
+  SendMessage,
+  Sent,
+  StreamMessage,
+  Turn,
+  TurnWithoutTexts,
+} from './turn.ts';
+
+export const COMPONENTS = [
+  NewSession,
+  Session,
+  SessionPatch,
+  SessionPage,
+  ActiveTurn,
+  Usage,
+  Part,
+  Message,
+  MessagePage,
+  SendMessage,
+  StreamMessage,
+  Turn,
+  Candidate,
+  Citation,
+  GroundingMetadata,
+  Sent,
+  TurnWithoutTexts,
+  CandidateWithoutText,
+  TurnStarted,
+  CandidateDelta,
+  CandidateFinished,
+  Problem,
+] as const;

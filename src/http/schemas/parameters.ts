@@ -1,0 +1,24 @@
+// Parameters of paths, queries and headers.
+
+import { Type } from 'typebox';
+import { closed, Id, words } from './schema.ts';
+
+export const SessionParams = closed({ sessionId: Id });
+export const TurnParams = closed({ sessionId: Id, turnId: Id });
+
+const paging = {
+  pageSize: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+  pageToken: Type.Optional(Type.String({ maxLength: 512, description: 'From `nextPageToken` of the page before.' })),
+};
+
+export const SessionsQuery = closed(paging);
+export const MessagesQuery = closed({ ...paging, order: Type.Optional(words(['asc', 'desc'], { default: 'asc' })) });
+/** For routes that take no query: a misspelled parameter is told, not ignored. */
+export const NoQuery = closed({});
+
+export const PAGE_SIZE_DEFAULT = 50;
+
+/** Headers are described, not closed: proxies and browsers add their own. */
+export const IfMatchHeaders = Type.Object({
+  'if-match': Type.Optional(Type.String({ description: 'The ETag that the session must have, or `*`.' })),
+});

@@ -1,0 +1,111 @@
+// Sessions, and what may be set on them.
+
+import { Type } from 'typebox';
+import { HistoryMessage } from './message.ts';
+import { Count, closed, Id, named, nullable, ref, stringMap, Time } from './schema.ts';
+import { settingDefaults, settingOverrides } from './settings.ts';
+
+export const Usage = named(
+  'Usage',
+  closed({
+    promptTokens: Count,
+    outputTokens: Count,
+    thoughtTokens: Type.Optional(Count),
+    cachedTokens: Type.Optional(Count),
+    totalTokens: Count,
+  }),
+);
+
+/** Ids, publisher paths and endpoint paths; nothing that could change where a request goes. */
+const MODEL_ID = '[A-Za-z0-9@_-]+(?:\\.[A-Za-z0-9@_-]+)*';
+const Model = Type.String({
+  pattern: `^(?:${MODEL_ID}|publishers/${MODEL_ID}/models/${MODEL_ID}|projects/${MODEL_ID}/(?:locations/[a-z0-9-]+/)?(?:publishers/${MODEL_ID}/models|endpoints)/${MODEL_ID})$`,
+  maxLength: 512,
+  description: 'A model id, `publishers/…/models/…` or `projects/…/endpoints/…`.',
+});
+
+const DisplayName = Type.String({ maxLength: 256 });
+const METADATA_LIMITS = { pairs: 32, keyLength: 64, valueLength: 512 };
+const Metadata = stringMap(METADATA_LIMITS);
+/** As a patch: `null` removes a pair. The pairs that result are counted when they are merged. */
+const MetadataPatch = Type.Unsafe<Record<string, string | null> | null>({
+  type: ['object', 'null'],
+  propertyNames: { minLength: 1, maxLength: METADATA_LIMITS.keyLength },
+  additionalProperties: { type: ['string', 'null'], maxLength: METADATA_LIMITS.valueLength },
+  maxProperties: 2 * METADATA_LIMITS.pairs,
+});
+const Context = Type.String({ description: 'Becomes the system instruction.' });
+const Examples = Type.Array(closed({ input: Type.String({ minLength: 1 }), output: Type.String({ minLength: 1 }) }), {
+  maxItems: 256,
+  description: 'Few-shot turns, sent before the history with every request, never part of it.',
+});
+const Ttl = Type.Integer({
+  minimum: 1,
+  maximum: 7_776_000,
+  description: 'Lifetime in seconds; slides with every turn and change.',
+});
+
+const configProperties = {
+  displayName: Type.Optional(DisplayName),
+  metadata: Type.Optional(Metadata),
+  context: Type.Optional(Context),
+  examples: Type.Optional(Examples),
+  ...settingDefaults,
+};
+
+export const ActiveTurn = named(
+  'ActiveTurn',
+  closed({ turnId: Id, eventsUrl: Type.String({ format: 'uri-reference' }) }),
+);
+
+export const Session = named(
+  'Session',
+  closed({
+    id: Id,
+    model: Model,
+    ...configProperties,
+    ttl: Ttl,
+    createTime: Time,
+    updateTime: Time,
+    expireTime: Time,
+    version: Type.Integer({ minimum: 1, description: 'Grows by one with every change; the ETag is its quoted form.' }),
+    messageCount: Count,
+    activeTurn: Type.Optional(ref(ActiveTurn)),
+    usage: ref(Usage),
+  }),
+);
+
+export const SessionPage = named(
+  'SessionPage',
+  closed({ sessions: Type.Array(ref(Session)), nextPageToken: Type.Optional(Type.String()) }),
+);
+
+/** `null` at creation means absent. */
+export const NewSession = named(
+  'NewSession',
+  closed({
+    id: Type.Optional(Id),
+    model: Type.Optional(nullable(Model)),
+    displayName: Type.Optional(nullable(DisplayName)),
+    metadata: Type.Optional(nullable(Metadata)),
+    context: Type.Optional(nullable(Context)),
+    examples: Type.Optional(nullable(Examples)),
+    messageHistory: Type.Optional(nullable(Type.Array(HistoryMessage, { maxItems: 10_000 }))),
+    ttl: Type.Optional(nullable(Ttl)),
+    ...settingOverrides,
+  }),
+);
+
+/** A JSON merge patch (RFC 7396): `null` removes, and restores the default of `ttl`. */
+export const SessionPatch = named(
+  'SessionPatch',
+  closed({
+    model: Type.Optional(Model),
+    displayName: Type.Optional(nullable(DisplayName)),
+    metadata: Type.Optional(MetadataPatch),
+    context: Type.Optional(nullable(Context)),
+    examples: Type.Optional(nullable(Examples)),
+    ttl: Type.Optional(nullable(Ttl)),
+    ...settingOverrides,
+  }),
+);

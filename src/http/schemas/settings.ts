@@ -1,0 +1,72 @@
+// Generation settings: defaults on a session, overrides on a send.
+
+import { Type } from 'typebox';
+import { closed, opaqueObject, optional, optionalNullable, stringMap, words } from './schema.ts';
+
+const Tools = { maxItems: 128, description: 'Passed through to the model.' };
+
+export const settingProperties = {
+  maxOutputTokens: Type.Integer({ minimum: 1, description: 'Upper bound of the answer, in tokens.' }),
+  temperature: Type.Number({ minimum: 0, description: '0 is a value. The upper end depends on the model.' }),
+  topK: Type.Number({ minimum: 1 }),
+  topP: Type.Number({ minimum: 0, maximum: 1 }),
+  stopSequences: Type.Array(Type.String({ minLength: 1, maxLength: 1024 }), { maxItems: 64 }),
+  seed: Type.Integer({ minimum: -2147483648, maximum: 2147483647 }),
+  presencePenalty: Type.Number(),
+  frequencyPenalty: Type.Number(),
+  responseMimeType: Type.String({ minLength: 1, maxLength: 256 }),
+  responseJsonSchema: opaqueObject({ description: 'JSON Schema of the answer. Passed through to the model.' }),
+  thinkingConfig: closed(
+    optional({
+      includeThoughts: Type.Boolean(),
+      thinkingBudget: Type.Integer(),
+      thinkingLevel: Type.String({ maxLength: 64 }),
+    }),
+  ),
+  safetySettings: Type.Array(
+    closed({
+      category: Type.String({ minLength: 1, maxLength: 128 }),
+      threshold: Type.String({ minLength: 1, maxLength: 128 }),
+      method: Type.Optional(Type.String({ maxLength: 128 })),
+    }),
+    { maxItems: 64 },
+  ),
+  tools: Type.Array(opaqueObject(), Tools),
+  toolConfig: opaqueObject({ description: 'Passed through to the model.' }),
+  labels: stringMap({ pairs: 64, keyLength: 63, valueLength: 63 }),
+};
+
+/** What a session may hold as its defaults. */
+export const settingDefaults = optional(settingProperties);
+
+/** `null` clears a default, an absent field inherits it. */
+export const settingOverrides = optionalNullable(settingProperties);
+
+/** Only on a send: never a session's default. */
+export const sendOnlySettings = {
+  candidateCount: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 32,
+      description: 'How many alternative answers. The model decides how many it can give.',
+    }),
+  ),
+};
+
+export const GroundingSource = Type.Union(
+  [
+    closed({ type: words(['webSearch']), disableAttribution: Type.Optional(Type.Boolean()) }),
+    closed({
+      type: words(['vertexAiSearch']),
+      dataStoreId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' }),
+      location: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }),
+      project: Type.Optional(Type.String({ pattern: '^[a-z0-9:.-]{1,128}$' })),
+      disableAttribution: Type.Optional(Type.Boolean()),
+    }),
+    closed({ type: words(['inlineContext']), inlineContext: Type.String({ minLength: 1 }) }),
+  ],
+  {
+    discriminator: { propertyName: 'type' },
+    description: 'What the answer is to be grounded on; never stored as history.',
+  },
+);

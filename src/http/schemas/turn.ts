@@ -1,0 +1,135 @@
+// Turns, and the sends that make them.
+
+import { type Static, Type } from 'typebox';
+import { PARTS_MAX, Part } from './message.ts';
+import { Problem } from './problem.ts';
+import { Count, closed, Id, named, opaqueObject, ref, Time, words } from './schema.ts';
+import { Usage } from './session.ts';
+import { GroundingSource, sendOnlySettings, settingOverrides } from './settings.ts';
+
+export const SendMessage = named(
+  'SendMessage',
+  closed(
+    {
+      message: Type.Optional(Type.String({ minLength: 1, description: 'The text of the user.' })),
+      parts: Type.Optional(Type.Array(ref(Part), { minItems: 1, maxItems: PARTS_MAX })),
+      ...settingOverrides,
+      ...sendOnlySettings,
+      groundingSource: Type.Optional(GroundingSource),
+      turnId: Type.Optional(Id),
+      onBusy: Type.Optional(words(['reject'], { default: 'reject' })),
+    },
+    { oneOf: [{ required: ['message'] }, { required: ['parts'] }], 'x-one-of': 'message or parts' },
+  ),
+);
+
+export const StreamMessage = named(
+  'StreamMessage',
+  closed(
+    {
+      ...SendMessage.properties,
+      onDisconnect: Type.Optional(
+        words(['continue', 'cancel'], {
+          default: 'continue',
+          description: 'What the end of the connection that started the turn means to it.',
+        }),
+      ),
+    },
+    { oneOf: [{ required: ['message'] }, { required: ['parts'] }], 'x-one-of': 'message or parts' },
+  ),
+);
+
+export const Citation = named(
+  'Citation',
+  closed({
+    startIndex: Count,
+    endIndex: Count,
+    url: Type.String(),
+    title: Type.Optional(Type.String()),
+    license: Type.Optional(Type.String()),
+    publicationDate: Type.Optional(Type.String()),
+  }),
+);
+
+interface Grounding {
+  citations: Static<typeof Citation>[];
+  searchQueries: string[];
+  [field: string]: unknown;
+}
+
+export const GroundingMetadata = named(
+  'GroundingMetadata',
+  Type.Unsafe<Grounding>({
+    type: 'object',
+    required: ['citations', 'searchQueries'],
+    properties: {
+      citations: { type: 'array', items: { $ref: Citation.$id } },
+      searchQueries: { type: 'array', items: { type: 'string' } },
+    },
+    additionalProperties: true,
+    description: 'What else the model reported is kept beside citations and search queries.',
+  }),
+);
+
+const Scores = Type.Unsafe<Record<string, number>>({
+  type: 'object',
+  additionalProperties: { type: 'number' },
+  description: 'Category to score; categories without one are left out.',
+});
+
+const candidateProperties = {
+  index: Count,
+  finishReason: Type.String({ description: "The model's word, verbatim; an open set." }),
+  isBlocked: Type.Boolean(),
+  blockReason: Type.Optional(Type.String()),
+  errors: Type.Array(Type.Number()),
+  safetyAttributes: Scores,
+  safetyRatings: Type.Optional(Type.Array(opaqueObject())),
+  groundingMetadata: ref(GroundingMetadata),
+  citations: Type.Array(ref(Citation), { description: 'Recitation.' }),
+};
+
+export const Candidate = named(
+  'Candidate',
+  closed({ ...candidateProperties, text: Type.String(), parts: Type.Array(ref(Part)) }),
+);
+
+export const CandidateWithoutText = named('CandidateWithoutText', closed(candidateProperties));
+
+export const Sent = named('Sent', closed({ messages: Count, omittedMessages: Count }));
+
+const STATES = ['RUNNING', 'COMMITTED', 'BLOCKED', 'FAILED', 'CANCELLED'] as const;
+
+const turnProperties = {
+  sessionId: Id,
+  turnId: Id,
+  state: words(STATES),
+  isBlocked: Type.Boolean(),
+  blockReason: Type.Optional(Type.String()),
+  errors: Type.Array(Type.Number()),
+  safetyAttributes: Scores,
+  groundingMetadata: ref(GroundingMetadata),
+  chosenCandidate: Type.Optional(Count),
+  usage: ref(Usage),
+  model: Type.String(),
+  modelVersion: Type.Optional(Type.String()),
+  createTime: Time,
+  endTime: Type.Optional(Time),
+  messages: Type.Optional(
+    Type.Array(Id, { description: 'Ids of question and answer; only a turn that has them is in the history.' }),
+  ),
+  sessionVersion: Type.Optional(Type.Integer()),
+  problem: Type.Optional(ref(Problem)),
+  sent: ref(Sent),
+};
+
+export const Turn = named(
+  'Turn',
+  closed({ ...turnProperties, text: Type.String(), candidates: Type.Array(ref(Candidate)) }),
+);
+
+/** The turn as the terminal event of a stream carries it. */
+export const TurnWithoutTexts = named(
+  'TurnWithoutTexts',
+  closed({ ...turnProperties, candidates: Type.Array(ref(CandidateWithoutText)) }),
+);

@@ -1,0 +1,55 @@
+// POST /v1/sessions: a new session, perhaps with a history to go on from.
+
+import type { Author } from '../../chat/content.ts';
+import { textPart } from '../../chat/content.ts';
+import type { NewSession as DomainNewSession } from '../../chat/session.ts';
+import type { Route } from '../edge.ts';
+import { entityTag } from '../entity-tags.ts';
+import { ownerOf } from '../identity.ts';
+import { wantsJson } from '../negotiation.ts';
+import { sessionPath } from '../problems.ts';
+import { ETAG, json, problems, SESSION_LOCATION } from '../responses.ts';
+import { NoQuery } from '../schemas/parameters.ts';
+import { ref } from '../schemas/schema.ts';
+import { NewSession, Session } from '../schemas/session.ts';
+import { presentSession } from './present-session.ts';
+
+export const createSession: Route = (app, { sessions, paths, bodyLimits }) => {
+  app.post(
+    '/v1/sessions',
+    {
+      bodyLimit: bodyLimits.contentBytes,
+      onRequest: wantsJson,
+      schema: {
+        operationId: 'createSession',
+        summary: 'Create a session',
+        tags: ['sessions'],
+        querystring: NoQuery,
+        body: ref(NewSession),
+        response: {
+          201: json('The session.', Session, { ...ETAG, ...SESSION_LOCATION }),
+          ...problems({ hasBody: true }, 'session_exists', 'history_full'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { messageHistory, ...fields } = request.body;
+      const history = messageHistory?.map(({ author, content, parts }) => ({
+        author: authorOf(author),
+        parts: parts ?? [textPart(content ?? '')],
+      }));
+      const given = { ...fields, ...(history ? { messageHistory: history } : {}) } as DomainNewSession;
+      const session = await sessions.create(ownerOf(request), given);
+      return reply
+        .code(201)
+        .header('location', sessionPath(paths, session.id))
+        .header('etag', entityTag(session.version))
+        .send(presentSession(session, paths));
+    },
+  );
+};
+
+/** Other APIs call the bot by other names; here they are understood, and never said. */
+function authorOf(author: 'user' | 'bot' | 'model' | 'assistant'): Author {
+  return author === 'user' ? 'user' : 'bot';
+}

@@ -1,0 +1,52 @@
+// The process: configuration, start, signals, end.
+
+import { pino } from 'pino';
+import { banner } from './banner.ts';
+import { compose } from './compose.ts';
+import { type Config, ConfigError, loadConfig } from './config.ts';
+
+/** Beyond the drain deadline: what is still open then is cut. */
+const CLOSE_GRACE_MS = 4000;
+
+const config = readConfig();
+const logger = pino({ level: config.env.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+
+process.on('uncaughtException', (error) => die('uncaught exception', error));
+process.on('unhandledRejection', (error) => die('unhandled rejection', error));
+
+const service = await compose(config, logger);
+const url = await service.app.listen({ host: config.env.HOST, port: config.env.PORT });
+for (const name of config.ignored) logger.warn({ variable: name }, 'this version does not know this variable');
+process.stdout.write(banner(config, url));
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal));
+
+async function shutDown(signal: string): Promise<void> {
+  logger.info({ signal }, 'shutting down');
+  const overdue = setTimeout(() => {
+    logger.error('shutting down took too long');
+    process.exit(1);
+  }, config.env.DRAIN_MS + CLOSE_GRACE_MS);
+  await service.close();
+  clearTimeout(overdue);
+  logger.info('closed');
+  process.exitCode = 0;
+}
+
+function readConfig(): Config {
+  try {
+    return loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+/** A state that nobody has thought of: end, and let the orchestrator start a fresh process. */
+function die(what: string, error: unknown): void {
+  const { name, stack } = error instanceof Error ? error : { name: typeof error, stack: undefined };
+  const at = stack?.split('\n').filter((line) => /^\s+at /.test(line));
+  logger.fatal({ name, at }, what);
+  process.exit(1);
+}
