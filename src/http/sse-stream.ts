@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
 import type { TurnLog } from '../chat/turn-log.ts';
 
 export interface SseRules {
-  /** A comment after so much silence keeps every hop awake. */
+  /** A comment so often, whatever else is written, keeps every hop awake. */
   readonly heartbeatMs: number;
   /** A client that takes nothing for so long is cut; it can come back and go on. */
   readonly stallMs: number;
@@ -19,13 +19,15 @@ const HEARTBEAT = ': heartbeat\n\n';
 
 /**
  * Write the log from its beginning to its end. Resolves when the stream has ended, in whatever way: everything
- * written, the client gone, or cut because it did not read. Never rejects, never waits for ever.
+ * written, the client gone, or cut because it did not read. Never rejects, never waits for ever. `silentMs` is how long
+ * the client has waited already: the first heartbeat is due that much earlier.
  */
-export function streamLog(response: ServerResponse, log: TurnLog, rules: SseRules): Promise<void> {
+export function streamLog(response: ServerResponse, log: TurnLog, rules: SseRules, silentMs = 0): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let cursor = 0;
   let isPumpDue = false;
-  let stallTimer: NodeJS.Timeout | undefined;
+  let isStallArmed = false;
+  let heartbeat: NodeJS.Timeout | undefined;
 
   const pump = () => {
     isPumpDue = false;
@@ -38,7 +40,6 @@ export function streamLog(response: ServerResponse, log: TurnLog, rules: SseRule
         cursor += 1;
       }
       response.write(piece.length === 1 ? piece[0] : Buffer.concat(piece, bytes));
-      heartbeat.refresh();
     }
     if (response.writableNeedDrain) return armStall();
     if (!log.hasEnded || cursor < log.length || response.writableEnded) return;
@@ -54,33 +55,44 @@ export function streamLog(response: ServerResponse, log: TurnLog, rules: SseRule
     setImmediate(pump);
   };
 
+  // The socket's own timeout sees every byte that leaves, so a slow reader is told from one that has stopped.
   const armStall = () => {
-    stallTimer ??= setTimeout(() => response.destroy(), rules.stallMs);
+    if (isStallArmed) return;
+    isStallArmed = true;
+    response.setTimeout(rules.stallMs);
   };
+  const onStall = () => response.destroy();
 
   const onDrain = () => {
-    clearTimeout(stallTimer);
-    stallTimer = undefined;
+    isStallArmed = false;
+    response.setTimeout(0);
     pump();
   };
 
-  // Not while the socket is full: whoever does not read needs no sign of life.
-  const heartbeat = setInterval(() => {
-    if (!response.writableNeedDrain && !response.writableEnded) response.write(HEARTBEAT);
-  }, rules.heartbeatMs);
+  const beatAfter = (ms: number) => {
+    heartbeat = setTimeout(() => {
+      // Not while the socket is full: whoever does not read needs no sign of life.
+      if (!response.writableNeedDrain && !response.writableEnded) response.write(HEARTBEAT);
+      beatAfter(rules.heartbeatMs);
+    }, ms);
+  };
 
   const unwatch = log.watch(pumpSoon);
   const finish = () => {
     unwatch();
-    clearInterval(heartbeat);
-    clearTimeout(stallTimer);
+    clearTimeout(heartbeat);
     response.off('drain', onDrain);
+    response.off('timeout', onStall);
     resolve();
   };
   response.on('drain', onDrain);
+  response.on('timeout', onStall);
   // `close` comes after everything: a finished body, a reset, a destroyed socket.
   response.once('close', finish);
   if (response.destroyed) finish();
-  else pump();
+  else {
+    beatAfter(Math.max(0, rules.heartbeatMs - silentMs));
+    pump();
+  }
   return promise;
 }

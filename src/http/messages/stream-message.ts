@@ -68,7 +68,7 @@ async function stream(reply: FastifyReply, running: RunningTurn, deps: EdgeDepen
   reply.sse.sendHeaders(200);
   // `sendHeaders` alone waits for the first write; the comment goes with the headers.
   reply.raw.write(OPEN_COMMENT);
-  await streamLog(reply.raw, running.log, deps.sse);
+  await streamLog(reply.raw, running.log, deps.sse, reply.elapsedTime);
   reply.sse.close();
 }
 

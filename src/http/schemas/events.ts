@@ -41,4 +41,5 @@ export const EventStream = Type.String({
     ...Object.entries(EVENTS).map(([name, schema]) => `* \`${name}\`: \`${schema.$id}\``),
     'Exactly one of the last four ends the stream. An end without it means "reconnect", never success.',
   ].join('\n'),
+  'x-events': Object.fromEntries(Object.entries(EVENTS).map(([name, schema]) => [name, { $ref: schema.$id }])),
 });

@@ -66,7 +66,6 @@ export const GroundingSource = Type.Union(
     closed({ type: words(['inlineContext']), inlineContext: Type.String({ minLength: 1 }) }),
   ],
   {
-    discriminator: { propertyName: 'type' },
     description: 'What the answer is to be grounded on; never stored as history.',
   },
 );
