@@ -8,3 +8,8 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   );
   process.exit(1);
 }
+
+// Compiled code is kept in the system's temporary folder from the second start on; where that is not possible nothing
+// changes but the time it takes.
+const { enableCompileCache } = await import('node:module');
+enableCompileCache?.();

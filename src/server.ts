@@ -30,7 +30,7 @@ async function shutDown(signal: string): Promise<void> {
   await service.close();
   clearTimeout(overdue);
   logger.info('closed');
-  process.exitCode = 0;
+  process.exit(0);
 }
 
 function readConfig(): Config {

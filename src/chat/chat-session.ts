@@ -11,6 +11,7 @@ import { reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeTurn, encodeLimitedConfig } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 import {
+  METADATA_PAIRS_MAX,
   type MessageOrder,
   mergePatch,
   type Page,
@@ -42,7 +43,7 @@ export class ChatSession {
 
   /** Reaps a turn whose producer is dead. Fails with `session_not_found`. */
   async read(): Promise<Session> {
-    return presentSession(await this.#readAlive());
+    return presentSession(await this.#readAlive(), this.#deps.clock.now());
   }
 
   /**
@@ -56,10 +57,10 @@ export class ChatSession {
       const stored = await this.#deps.store.read(this.key);
       if (ifVersion !== undefined && stored.version !== ifVersion) throw versionMismatch(stored.version);
       const change = this.#patched(stored, patch);
-      if (!change) return presentSession(stored);
+      if (!change) return presentSession(stored, this.#deps.clock.now());
       try {
         const update = { ...change, ifVersion: stored.version, attempt };
-        return presentSession(await this.#deps.store.update(this.key, update));
+        return presentSession(await this.#deps.store.update(this.key, update), this.#deps.clock.now());
       } catch (error) {
         const isRace = error instanceof ChatError && error.code === 'version_mismatch' && ifVersion === undefined;
         if (!isRace || retries >= CONFLICT_RETRIES) throw error;
@@ -115,6 +116,9 @@ export class ChatSession {
     const before = decodeConfig(stored.config);
     const config = mergePatch(before, changes) as SessionConfig;
     if (config.model === undefined) throw invalidField('/model', 'cannot be removed');
+    if (Object.keys(config.metadata ?? {}).length > METADATA_PAIRS_MAX) {
+      throw invalidField('/metadata', `must NOT have more than ${METADATA_PAIRS_MAX} pairs`);
+    }
     const ttlS = ttl === undefined ? stored.ttlS : ttl === null ? this.#deps.chatLimits.sessionTtlS : Number(ttl);
     if (ttlS === stored.ttlS && JSON.stringify(config) === JSON.stringify(before)) return undefined;
     return {

@@ -51,13 +51,14 @@ export class ChatSessions {
         attempt: newId(),
       },
     );
-    return presentSession(stored);
+    return presentSession(stored, this.#deps.clock.now());
   }
 
   /** Newest activity first. Fails with `invalid_page_token`. */
   async list(owner: string, pageSize: number, pageToken?: string): Promise<Page<Session>> {
     const page = await this.#deps.store.list(owner, pageSize, pageToken);
-    return { ...page, items: page.items.map(presentSession) };
+    const nowMs = this.#deps.clock.now();
+    return { ...page, items: page.items.map((stored) => presentSession(stored, nowMs)) };
   }
 
   #firstMessages(history: NonNullable<NewSession['messageHistory']>): readonly Message[] {

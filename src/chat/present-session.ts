@@ -6,7 +6,9 @@ import type { Session } from './session.ts';
 import type { StoredSession } from './session-store.ts';
 
 /** A session as clients read it. A running turn is shown while its producer is believed to be alive. */
-export function presentSession(stored: StoredSession): Session {
+export function presentSession(stored: StoredSession, nowMs: number): Session {
+  const { running } = stored;
+  const isAlive = running !== undefined && running.leaseUntilMs > nowMs;
   return {
     ...decodeConfig(stored.config),
     id: stored.sessionId,
@@ -16,7 +18,7 @@ export function presentSession(stored: StoredSession): Session {
     expireTime: isoTime(stored.updateTimeMs + stored.ttlS * 1000),
     version: stored.version,
     messageCount: stored.messageCount,
-    ...(stored.running ? { activeTurnId: stored.running.turnId } : {}),
+    ...(isAlive ? { activeTurnId: running.turnId } : {}),
     usage: stored.usage,
   };
 }

@@ -91,6 +91,11 @@ export class RunningTurn {
     this.#take({ type: 'lost', reason });
   }
 
+  /** Wait no longer for the store: viewers are told that the outcome is unknown. */
+  giveUp(): void {
+    this.#take({ type: 'outcomeUnknown' });
+  }
+
   async #readModel(): Promise<void> {
     const { request, isStream } = this.#plan;
     const { signal } = this.#abort;

@@ -5,6 +5,9 @@ import { RunningTurn } from './running-turn.ts';
 import type { SessionKey } from './session.ts';
 import type { TurnDependencies, TurnPlan } from './turn-plan.ts';
 
+/** When draining, a store that does not take the end of a turn is waited for no longer than this. */
+const FINISH_GRACE_MS = 2000;
+
 export interface LeaseRules {
   readonly leaseMs: number;
 }
@@ -50,22 +53,27 @@ export class RunningTurns {
 
   /**
    * Let running turns finish until the deadline, then end what is left as FAILED `draining`. Resolves when none is
-   * left. Safe to call again.
+   * left, which is never later than the deadline and a short grace for the store. Safe to call again.
    */
   async drain(deadlineMs: number): Promise<void> {
     this.#isDraining = true;
     if (this.#turns.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#whenIdle.push(resolve);
-    const stopTimer = this.#deps.clock.after(deadlineMs, () => {
+    const { clock } = this.#deps;
+    const stopTurns = clock.after(deadlineMs, () => {
       const error = new ChatError(
         'draining',
         'The replica that produced the turn was shut down. Send the message again.',
       );
       for (const turn of this.#turns.values()) turn.stop(error);
     });
+    const giveUp = clock.after(deadlineMs + FINISH_GRACE_MS, () => {
+      for (const turn of this.#turns.values()) turn.giveUp();
+    });
     await promise;
-    stopTimer();
+    stopTurns();
+    giveUp();
   }
 
   #forget(address: string, turn: RunningTurn): void {

@@ -10,6 +10,8 @@ export interface SessionKey {
   readonly sessionId: string;
 }
 
+export const METADATA_PAIRS_MAX = 32;
+
 /** What a caller can set, and change with PATCH. */
 export interface SessionConfig extends GenerationSettings {
   readonly displayName?: string;

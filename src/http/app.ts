@@ -39,6 +39,9 @@ export interface AppOptions extends EdgeDependencies {
   readonly beforeRoutes?: (app: Edge) => Promise<void>;
 }
 
+/** After the last turn has ended, its viewers have so long to read the end. */
+const LAST_BYTES_MS = 1000;
+
 const ROUTES = [
   createSession,
   listSessions,
@@ -62,7 +65,11 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   app.addHook('onRequest', async (request) => {
     if (request.url.length > options.server.urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
   });
-  app.addHook('preClose', options.drain);
+  app.addHook('preClose', async () => {
+    await options.drain();
+    // All turns have ended: whoever has not read the end by then is cut, so that nobody holds the close.
+    setTimeout(() => app.server.closeAllConnections(), LAST_BYTES_MS).unref();
+  });
   for (const component of COMPONENTS) app.addSchema(component);
   await app.register(fastifySSE, { heartbeatInterval: 0 });
   await options.beforeRoutes?.(app);

@@ -1,9 +1,10 @@
 // Sessions, and what may be set on them.
 
 import { Type } from 'typebox';
+import { METADATA_PAIRS_MAX } from '../../chat/session.ts';
 import { HistoryMessage } from './message.ts';
 import { Count, closed, Id, named, nullable, ref, stringMap, Time } from './schema.ts';
-import { settingDefaults, settingOverrides } from './settings.ts';
+import { settingDefaults, settingOverrides, settingPatches } from './settings.ts';
 
 export const Usage = named(
   'Usage',
@@ -25,7 +26,7 @@ const Model = Type.String({
 });
 
 const DisplayName = Type.String({ maxLength: 256 });
-const METADATA_LIMITS = { pairs: 32, keyLength: 64, valueLength: 512 };
+const METADATA_LIMITS = { pairs: METADATA_PAIRS_MAX, keyLength: 64, valueLength: 512 };
 const Metadata = stringMap(METADATA_LIMITS);
 /** As a patch: `null` removes a pair. The pairs that result are counted when they are merged. */
 const MetadataPatch = Type.Unsafe<Record<string, string | null> | null>({
@@ -106,6 +107,6 @@ export const SessionPatch = named(
     context: Type.Optional(nullable(Context)),
     examples: Type.Optional(nullable(Examples)),
     ttl: Type.Optional(nullable(Ttl)),
-    ...settingOverrides,
+    ...settingPatches,
   }),
 );

@@ -1,9 +1,17 @@
 // Generation settings: defaults on a session, overrides on a send.
 
 import { Type } from 'typebox';
-import { closed, opaqueObject, optional, optionalNullable, stringMap, words } from './schema.ts';
+import { closed, nullable, opaqueObject, optional, optionalNullable, stringMap, words } from './schema.ts';
 
 const Tools = { maxItems: 128, description: 'Passed through to the model.' };
+
+const thinkingProperties = {
+  includeThoughts: Type.Boolean(),
+  thinkingBudget: Type.Integer(),
+  thinkingLevel: Type.String({ maxLength: 64 }),
+};
+
+const LABEL_LIMITS = { pairs: 64, keyLength: 63, valueLength: 63 };
 
 export const settingProperties = {
   maxOutputTokens: Type.Integer({ minimum: 1, description: 'Upper bound of the answer, in tokens.' }),
@@ -16,13 +24,7 @@ export const settingProperties = {
   frequencyPenalty: Type.Number(),
   responseMimeType: Type.String({ minLength: 1, maxLength: 256 }),
   responseJsonSchema: opaqueObject({ description: 'JSON Schema of the answer. Passed through to the model.' }),
-  thinkingConfig: closed(
-    optional({
-      includeThoughts: Type.Boolean(),
-      thinkingBudget: Type.Integer(),
-      thinkingLevel: Type.String({ maxLength: 64 }),
-    }),
-  ),
+  thinkingConfig: closed(optional(thinkingProperties)),
   safetySettings: Type.Array(
     closed({
       category: Type.String({ minLength: 1, maxLength: 128 }),
@@ -33,7 +35,7 @@ export const settingProperties = {
   ),
   tools: Type.Array(opaqueObject(), Tools),
   toolConfig: opaqueObject({ description: 'Passed through to the model.' }),
-  labels: stringMap({ pairs: 64, keyLength: 63, valueLength: 63 }),
+  labels: stringMap(LABEL_LIMITS),
 };
 
 /** What a session may hold as its defaults. */
@@ -41,6 +43,20 @@ export const settingDefaults = optional(settingProperties);
 
 /** `null` clears a default, an absent field inherits it. */
 export const settingOverrides = optionalNullable(settingProperties);
+
+/** In a merge patch, `null` removes at every level. */
+export const settingPatches = {
+  ...settingOverrides,
+  thinkingConfig: Type.Optional(nullable(closed(optionalNullable(thinkingProperties)))),
+  labels: Type.Optional(
+    Type.Unsafe<Record<string, string | null> | null>({
+      type: ['object', 'null'],
+      propertyNames: { minLength: 1, maxLength: LABEL_LIMITS.keyLength },
+      additionalProperties: { type: ['string', 'null'], maxLength: LABEL_LIMITS.valueLength },
+      maxProperties: 2 * LABEL_LIMITS.pairs,
+    }),
+  ),
+};
 
 /** Only on a send: never a session's default. */
 export const sendOnlySettings = {
