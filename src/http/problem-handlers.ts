@@ -1,6 +1,7 @@
 // Every way in which a request can end in an error, as a problem: thrown errors, Fastify's own refusals, unknown paths
 // and methods, and bytes that are not HTTP.
 
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorObject } from 'ajv';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -18,9 +19,10 @@ export function sendProblem(reply: FastifyReply, problem: Problem | ProblemDetai
 }
 
 export function answerProblems(app: FastifyInstance, paths: PublicPaths): void {
-  app.setErrorHandler((error, request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
     const known = translate(error as FastifyError);
     logFailure(request, known);
+    if (!request.raw.complete) await discardBody(request.raw);
     return sendProblem(reply, problemOf(known, paths, addressOf(request)));
   });
   const methods = new MethodTable();
@@ -33,6 +35,22 @@ export function answerProblems(app: FastifyInstance, paths: PublicPaths): void {
     const error = new ChatError('method_not_allowed', `This resource takes ${allowed.join(', ')}.`);
     return sendProblem(reply.header('allow', allowed.join(', ')), problemOf(error, paths));
   });
+}
+
+/** How long a client may go on writing a body that nobody wants. */
+const DISCARD_MS = 5000;
+
+/**
+ * A client that is still writing meets a closed socket before it reads why: so its body is read, and dropped, before it
+ * is answered. Bounded: whoever writes for ever is cut.
+ */
+async function discardBody(request: IncomingMessage): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, DISCARD_MS);
+  request.once('end', resolve).once('close', resolve).resume();
+  await promise;
+  clearTimeout(timer);
+  request.off('end', resolve).off('close', resolve);
 }
 
 /** Fastify's error codes that are the client's doing. */

@@ -139,7 +139,7 @@ export class MemorySessionStore implements SessionStore {
 
   async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
     const session = this.#find(key);
-    if (!session || !reap(session, turn, this.#clock.now())) return false;
+    if (!session || !reap(session, turn, this.#rules, this.#clock.now())) return false;
     this.#touched(key, session);
     return true;
   }

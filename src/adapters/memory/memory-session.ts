@@ -186,13 +186,14 @@ export function renew(session: MemorySession, epoch: number, leaseMs: number, no
   return { outcome: 'renewed' } as const;
 }
 
-export function reap(session: MemorySession, turn: ReapTurn, nowMs: number): boolean {
+export function reap(session: MemorySession, turn: ReapTurn, rules: LedgerRules, nowMs: number): boolean {
   const { running } = session;
   if (session.epoch !== turn.epoch || running?.turnId !== turn.turnId || running.leaseUntilMs > nowMs) return false;
   const batch = { afterSeq: running.seq, lastSeq: turn.frame.seq, frames: turn.frame.bytes };
   session.log.push({ epoch: turn.epoch, batch });
   session.turns.set(turn.turnId, { record: turn.record, end: 'reaped' });
   session.turnBytes += turn.record.length;
+  trimLedger(session, rules);
   session.running = undefined;
   return true;
 }

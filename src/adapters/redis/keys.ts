@@ -15,16 +15,17 @@ export interface SessionKeys {
   readonly turns: string;
   /** Sorted set: turn id by epoch. */
   readonly ledger: string;
-  /** Hash: the newest question until it is answered, and all candidates of the newest turns. */
+  /** Hash: `/question`, the newest one until it is answered, and turn id → all candidates, of the newest turns. */
   readonly newest: string;
 }
 
 /**
  * Owners come from identity providers and may hold anything: hashed (128 bits), so that no owner can spell another's
- * key, choose a slot, or be read out of a key. Session ids match `^[A-Za-z0-9_-]{1,128}$` (checked at the edge).
+ * key, choose a slot, or be read out of a key. As UTF-16, because UTF-8 would make all lone surrogates the same.
+ * Session ids match `^[A-Za-z0-9_-]{1,128}$` (checked at the edge).
  */
 function ownerTag(owner: string): string {
-  return createHash('sha256').update(owner).digest('base64url').slice(0, 22);
+  return createHash('sha256').update(owner, 'utf16le').digest('base64url').slice(0, 22);
 }
 
 export function sessionKeys(prefix: string, key: SessionKey): SessionKeys {

@@ -94,6 +94,8 @@ const UNAVAILABLE =
 
 function translate(error: unknown): ChatError {
   if (error instanceof ChatError) return error;
+  // ioredis hangs the command on its errors, and with it contents, which must not reach a log.
+  if (error instanceof Error && 'command' in error) delete error.command;
   const isReply = error instanceof Error && error.name === 'ReplyError';
   if (isReply && !UNAVAILABLE.test(error.message)) {
     return new ChatError('internal', 'The service failed unexpectedly.', { cause: error });

@@ -73,9 +73,9 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async delete(key: SessionKey): Promise<void> {
-    const [outcome] = await this.#run(SCRIPTS.delete, key, []);
-    this.#list.forgetSoon(key);
+    const [outcome, activity] = await this.#run(SCRIPTS.delete, key, []);
     if (outcome === 'GONE') throw sessionNotFound();
+    this.#list.forgetSoon(key, number(activity));
   }
 
   async readMessages(key: SessionKey, { start, count }: MessageRange): Promise<readonly Uint8Array[]> {
@@ -92,14 +92,19 @@ export class RedisSessionStore implements SessionStore {
     const { turnId, attempt, record, question, answeredCalls, leaseMs, historyLimit } = turn;
     const args = [turnId, attempt, record, question, answeredCalls, turn.ifVersion ?? '', leaseMs];
     // One round trip for both: reading a long history through the script would cost Redis three times as much.
-    const [[outcome, first, second, third, ttl], history] = await Promise.all([
+    const [[outcome, first, second, third, ttl, count], history] = await Promise.all([
       this.#run(SCRIPTS.begin, key, [...args, historyLimit.messages, historyLimit.bytes]),
       this.#redis.call('LRANGE', this.#keys(key).history, 0, -1),
     ]);
     switch (outcome) {
       case 'OK':
         this.#list.touchSoon(key, number(third), number(ttl));
-        return { outcome: 'begun', epoch: number(first), version: number(second), history: history as Uint8Array[] };
+        return {
+          outcome: 'begun',
+          epoch: number(first),
+          version: number(second),
+          history: await this.#historyOf(key, number(count), history as Uint8Array[]),
+        };
       case 'BUSY':
         return { outcome: 'busy', turnId: text(first), epoch: number(second), hasLease: number(third) === 1 };
       case 'EXISTS':
@@ -156,9 +161,12 @@ export class RedisSessionStore implements SessionStore {
 
   async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
     const { turnId, epoch, frame, record } = turn;
-    const args = [turnId, epoch, frame.seq, frame.bytes, record, this.#rules.logTtlMs];
-    const [outcome] = await this.#run(SCRIPTS.reap, key, args);
-    return outcome === 'REAPED';
+    const { logTtlMs, ledgerTurnsMax, ledgerBytesMax } = this.#rules;
+    const args = [turnId, epoch, frame.seq, frame.bytes, record, logTtlMs, ledgerTurnsMax, ledgerBytesMax];
+    const [outcome, activity, ttl] = await this.#run(SCRIPTS.reap, key, args);
+    if (outcome !== 'REAPED') return false;
+    this.#list.touchSoon(key, number(activity), number(ttl));
+    return true;
   }
 
   async readTurn(key: SessionKey, turnId: string): Promise<Uint8Array> {
@@ -200,6 +208,15 @@ export class RedisSessionStore implements SessionStore {
 
   #keys(key: SessionKey): SessionKeys {
     return sessionKeys(this.#prefix, key);
+  }
+
+  /**
+   * What was read beside the script may be older than its claim (the script had to be loaded first, or was redirected):
+   * then it is read again. From the claim on nobody else changes it.
+   */
+  async #historyOf(key: SessionKey, count: number, read: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+    if (read.length === count) return read;
+    return (await this.#redis.call('LRANGE', this.#keys(key).history, 0, -1)) as Uint8Array[];
   }
 
   /** Runs a script that takes all keys of the session; its first word comes as a string. */

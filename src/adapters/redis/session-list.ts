@@ -43,13 +43,9 @@ export class SessionList {
     this.#later(this.touch(key, activityMs, ttlMs));
   }
 
-  forgetSoon(key: SessionKey): void {
-    const list = sessionListKey(this.#prefix, key.owner);
-    this.#later(
-      this.#redis.call('ZSCORE', list, key.sessionId).then(async (score) => {
-        if (score !== null) await this.#redis.run(SCRIPTS.forget, [list], [key.sessionId, text(score)]);
-      }),
-    );
+  /** For a session that was deleted, with the time of its newest activity: one made again since is not forgotten. */
+  forgetSoon({ owner, sessionId }: SessionKey, activityMs: number): void {
+    this.#later(this.#forget(owner, { sessionId, score: activityMs }));
   }
 
   /** Costs O(page). A page may be shorter than asked for when many members had gone; the token tells if there is more. */

@@ -2,8 +2,8 @@
 -- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest
 -- ARGV[1] turn id  ARGV[2] attempt  ARGV[3] turn record  ARGV[4] question  ARGV[5] calls that it answers
 -- ARGV[6] version it wants, or empty  ARGV[7] lease ms  ARGV[8] messages allowed  ARGV[9] bytes allowed
--- Returns {OK, epoch, version, activity ms, ttl ms} (also for a resend of the same attempt) | {BUSY, turn id, epoch, 1 = alive or 0}
---   | {EXISTS} | {MOVED, version} | {FULL, messages} | {CALLS, open calls} | {GONE}
+-- Returns {OK, epoch, version, activity ms, ttl ms, messages} (also for a resend of the same attempt)
+--   | {BUSY, turn id, epoch, 1 = alive or 0} | {EXISTS} | {MOVED, version} | {FULL, messages} | {CALLS, open calls} | {GONE}
 
 local meta = redis.call('HMGET', KEYS[1],
   'version', 'turn', 'lease', 'epoch', 'begun', 'calls', 'count', 'bytes', 'ttl')
@@ -12,7 +12,7 @@ if not version then return {'GONE'} end
 
 local ms = math.floor(now_us() / 1000)
 if turn then
-  if meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9]} end
+  if meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9], meta[7]} end
   return {'BUSY', turn, epoch, tonumber(lease) > ms and 1 or 0}
 end
 if redis.call('HEXISTS', KEYS[4], ARGV[1]) == 1 then return {'EXISTS'} end
@@ -25,8 +25,8 @@ redis.call('HSET', KEYS[1], 'epoch', mine, 'turn', ARGV[1], 'begun', ARGV[2], 's
   'lease', digits(ms + tonumber(ARGV[7])), 'utime', digits(ms))
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
 redis.call('ZADD', KEYS[5], mine, ARGV[1])
-redis.call('HSET', KEYS[6], 'question', ARGV[4])
+redis.call('HSET', KEYS[6], '/question', ARGV[4])
 -- The log holds the running turn and the one before it.
 redis.call('XTRIM', KEYS[3], 'MINID', '=', epoch .. '-0')
 expire(math.max(tonumber(meta[9]), 2 * ARGV[7]), KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6])
-return {'OK', mine, version, digits(ms), meta[9]}
+return {'OK', mine, version, digits(ms), meta[9], meta[7]}

@@ -9,14 +9,8 @@ if created[2] then
   return {'EXISTS'}
 end
 
--- Keys of an expired namesake may outlive it by a moment.
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
-
 local bytes = 0
-for i = 5, #ARGV do
-  redis.call('RPUSH', KEYS[2], ARGV[i])
-  bytes = bytes + #ARGV[i]
-end
+for i = 5, #ARGV do bytes = bytes + #ARGV[i] end
 
 -- The epoch starts from the time: a deleted and re-created session never uses one again.
 local us = now_us()
@@ -24,5 +18,9 @@ local ms = digits(math.floor(us / 1000))
 redis.call('HSET', KEYS[1], 'attempt', ARGV[1], 'config', ARGV[2], 'ttl', ARGV[3], 'calls', ARGV[4],
   'ctime', ms, 'utime', ms, 'version', 1, 'count', #ARGV - 4, 'bytes', bytes, 'rev', 0,
   'born', digits(us), 'epoch', digits(us))
+-- Only now, since a full Redis refuses a script's first write alone and never an UNLINK: keys of an expired namesake
+-- may outlive it by a moment.
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+for i = 5, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[i]) end
 expire(tonumber(ARGV[3]), KEYS[1], KEYS[2])
 return {'OK', ms}

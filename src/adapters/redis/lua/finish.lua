@@ -26,20 +26,14 @@ if commits then
 else
   -- What the newest turn leaves behind makes room, except for the candidates that can still be chosen.
   for _, field in ipairs(redis.call('HKEYS', KEYS[6])) do
-    if field ~= 'question' and field ~= meta[7] then redis.call('HDEL', KEYS[6], field) end
+    if field ~= '/question' and field ~= meta[7] then redis.call('HDEL', KEYS[6], field) end
   end
 end
 if ARGV[9] ~= '' then redis.call('HSET', KEYS[6], id, ARGV[9]) end
 
 redis.call('HSET', KEYS[4], id, ARGV[8], id .. '/end', version)
-local bytes = redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[8])
-local turns = redis.call('ZCARD', KEYS[5])
-while turns > 1 and (turns > tonumber(ARGV[11]) or bytes > tonumber(ARGV[12])) do
-  local oldest = redis.call('ZPOPMIN', KEYS[5])[1]
-  bytes = redis.call('HINCRBY', KEYS[1], 'turnbytes', -redis.call('HSTRLEN', KEYS[4], oldest))
-  redis.call('HDEL', KEYS[4], oldest, oldest .. '/end')
-  turns = turns - 1
-end
+redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[8])
+trim_ledger(KEYS[1], KEYS[4], KEYS[5], ARGV[11], ARGV[12])
 
 for i, name in ipairs({'prompt', 'output', 'thought', 'cached', 'total'}) do
   redis.call('HINCRBY', KEYS[1], 'tokens:' .. name, ARGV[12 + i])

@@ -1,7 +1,8 @@
 -- forget: drop a session that has gone from its owner's list, unless it was made again meanwhile.
 -- KEYS[1] the owner's list
--- ARGV[1] session id  ARGV[2] time of activity that it was seen with
+-- ARGV[1] session id  ARGV[2] time of its newest activity, ms
 -- Returns {OK}
 
-if redis.call('ZSCORE', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('ZREM', KEYS[1], ARGV[1]) end
+local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if score and tonumber(score) <= tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end
 return {'OK'}

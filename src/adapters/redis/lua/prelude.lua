@@ -12,3 +12,15 @@ local function digits(n) return string.format('%.0f', n) end
 local function expire(ms, ...)
   for _, key in ipairs({...}) do redis.call('PEXPIRE', key, digits(ms)) end
 end
+
+-- The ledger within its limits: the oldest turns go, the newest stays, however large it is.
+local function trim_ledger(meta, turns, ledger, turns_max, bytes_max)
+  local bytes, count = tonumber(redis.call('HGET', meta, 'turnbytes')), redis.call('ZCARD', ledger)
+  while count > 1 and (count > tonumber(turns_max) or bytes > tonumber(bytes_max)) do
+    local oldest = redis.call('ZPOPMIN', ledger)[1]
+    bytes = bytes - redis.call('HSTRLEN', turns, oldest)
+    redis.call('HDEL', turns, oldest, oldest .. '/end')
+    count = count - 1
+  end
+  redis.call('HSET', meta, 'turnbytes', digits(bytes))
+end
