@@ -63,6 +63,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     historyBytesMax: env.HISTORY_BYTES_MAX,
     sessionTtlS: env.SESSION_TTL_S,
     leaseMs: env.LEASE_MS,
+    fileUris: (env.FILE_URI_ALLOW ?? '').split(',').filter((place) => place !== ''),
   };
   const { defaultModel } = config;
   const app = await buildApp({

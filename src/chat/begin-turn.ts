@@ -1,7 +1,7 @@
 // How a send becomes a running turn: the session is claimed, its history comes along, and the model is asked.
 
 import { isoTime } from './clock.ts';
-import { answeredCalls, checkUserParts, type Part } from './content.ts';
+import { answeredCalls, checkFileUris, checkUserParts, type Part } from './content.ts';
 import { ChatError, invalidField } from './errors.ts';
 import type { GroundingSource, ModelRequest } from './language-model.ts';
 import { reapTurn } from './reap-turn.ts';
@@ -23,6 +23,8 @@ export interface ChatLimits {
   readonly historyBytesMax: number;
   readonly sessionTtlS: number;
   readonly leaseMs: number;
+  /** Buckets and hosts whose files may be named in messages. */
+  readonly fileUris: readonly string[];
 }
 
 export interface ChatDependencies extends TurnDependencies {
@@ -54,6 +56,7 @@ export async function beginTurn(
   const { store, running, clock, newId, model } = deps;
   if (running.isDraining) throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
   checkUserParts(send.parts, '/parts');
+  checkFileUris(send.parts, deps.chatLimits.fileUris, '/parts');
   const stored = await store.read(key);
   const config = decodeConfig(stored.config);
   const request = nextRequest(config, send);

@@ -3,7 +3,7 @@
 import type { ChatDependencies } from './begin-turn.ts';
 import { ChatSession } from './chat-session.ts';
 import { isoTime } from './clock.ts';
-import { checkHistory, type Message, openCalls, visibleText } from './content.ts';
+import { checkFileUris, checkHistory, type Message, openCalls, visibleText } from './content.ts';
 import { ChatError, invalidField } from './errors.ts';
 import { presentSession } from './present-session.ts';
 import { encodeLimitedConfig, encodeMessage } from './records.ts';
@@ -63,6 +63,9 @@ export class ChatSessions {
 
   #firstMessages(history: NonNullable<NewSession['messageHistory']>): readonly Message[] {
     checkHistory(history, '/messageHistory');
+    history.forEach(({ parts }, index) => {
+      checkFileUris(parts, this.#deps.chatLimits.fileUris, `/messageHistory/${index}/parts`);
+    });
     const createTime = isoTime(this.#deps.clock.now());
     return history.map(({ author, parts }) => {
       return {

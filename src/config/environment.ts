@@ -84,18 +84,20 @@ const ENVIRONMENT = Type.Object({
   UPSTREAM_CONNECTIONS_MAX: whole(1024, 1, 65_535),
   UPSTREAM_EVENT_SIZE_MAX: whole(16 * 1024 ** 2, 1024, 256 * 1024 ** 2),
 
+  FILE_URI_ALLOW: text({ pattern: '^(gs|https)://[A-Za-z0-9._/-]+(,(gs|https)://[A-Za-z0-9._/-]+)*$' }),
   HISTORY_KEYS_FILE: text(),
 });
 
 export type Environment = Static<typeof ENVIRONMENT>;
+
+export const VARIABLES = Object.keys(ENVIRONMENT.properties);
 
 /** The typed environment, and one line for everything that is wrong with it. An empty variable is not set. */
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): {
   readonly env: Environment;
   readonly problems: readonly string[];
 } {
-  const names = Object.keys(ENVIRONMENT.properties);
-  const set = names.flatMap((name) => (variables[name] ? [[name, variables[name]]] : []));
+  const set = VARIABLES.flatMap((name) => (variables[name] ? [[name, variables[name]]] : []));
   const env: unknown = Object.fromEntries(set);
   const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strict: false });
   const validate = ajv.compile(ENVIRONMENT as TSchema & object);

@@ -60,9 +60,12 @@ export class RedisConnection {
     }
   }
 
-  #send(command: string, args: readonly RedisArgument[]): Promise<unknown> {
+  async #send(command: string, args: readonly RedisArgument[]): Promise<unknown> {
+    if (this.#client instanceof Cluster && this.#client.status !== 'ready') {
+      throw new ChatError('store_unavailable', 'The store of sessions cannot be reached.');
+    }
     const sendable = args.map((arg) => (arg instanceof Uint8Array ? asBuffer(arg) : arg));
-    return this.#client.callBuffer(command, ...sendable) as Promise<unknown>;
+    return this.#client.callBuffer(command, ...sendable);
   }
 
   /**
@@ -124,7 +127,10 @@ function connect(config: RedisConfig): Redis | Cluster {
     case 'cluster':
       return new Cluster([...target.nodes], {
         redisOptions: options,
-        enableOfflineQueue: false,
+        // `false` also refuses what comes while the connection to one node is being made, ioredis' own ready check
+        // among it: the cluster was found in the second or tenth attempt only. `#send` fails fast instead.
+        enableOfflineQueue: true,
+        enableReadyCheck: true,
         enableAutoPipelining: false,
         slotsRefreshInterval: 5000,
         slotsRefreshTimeout: 2000,
