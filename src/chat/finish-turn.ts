@@ -23,8 +23,6 @@ export interface TurnToFinish {
   readonly ending: Ending;
   /** Ids of question and answer, the same in every attempt. */
   readonly messageIds: readonly [string, string];
-  /** The turn has been lost on another way: stop trying. */
-  readonly isOver: () => boolean;
 }
 
 export type FinishOutcome =
@@ -41,10 +39,11 @@ export type FinishOutcome =
 export async function finishTurn(finishing: TurnToFinish, deps: TurnDependencies): Promise<FinishOutcome> {
   const { plan, flusher, ending } = finishing;
   await flusher.stop();
-  const deadline = deps.clock.now() + deps.limits.finishBudgetMs;
+  const endMs = deps.clock.now();
+  const deadline = endMs + deps.limits.finishBudgetMs;
   let version = plan.version + (ending.state === 'COMMITTED' ? 1 : 0);
-  for (let attempt = 0; !finishing.isOver(); attempt += 1) {
-    const { turn, frame, finish } = prepare(finishing, version, deps);
+  for (let attempt = 0; ; attempt += 1) {
+    const { turn, frame, finish } = prepare(finishing, version, endMs, deps);
     const finished = await attemptFinish(plan, finish, deps);
     switch (finished?.outcome) {
       case 'finished':
@@ -64,9 +63,8 @@ export async function finishTurn(finishing: TurnToFinish, deps: TurnDependencies
       default:
         finished satisfies never;
     }
-    if (deps.clock.now() >= deadline) break;
+    if (deps.clock.now() >= deadline) return { outcome: 'unknown' };
   }
-  return { outcome: 'unknown' };
 }
 
 /** `undefined` when the store did not say: nothing is known then. */
@@ -82,9 +80,10 @@ async function attemptFinish(
   }
 }
 
-function prepare(finishing: TurnToFinish, version: number, deps: TurnDependencies) {
+/** The same bytes in every attempt for one version: it may be an earlier one that the store took. */
+function prepare(finishing: TurnToFinish, version: number, endMs: number, deps: TurnDependencies) {
   const { plan, log, flusher, answer, ending, messageIds } = finishing;
-  const endTime = isoTime(deps.clock.now());
+  const endTime = isoTime(endMs);
   const { start, isStream } = plan;
   const turn = presentTurn({ start, answer, ending, isStream, endTime, messageIds, version }, deps.describe);
   const frame = encodeFrame(plan.epoch, log.lastSeq + 1, terminalEvent(turn));

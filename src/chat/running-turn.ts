@@ -86,8 +86,12 @@ export class RunningTurn {
     this.#take({ type: 'modelFailed', error });
   }
 
-  /** The turn is not ours any more. */
+  /**
+   * The turn is not ours any more. Once the ending is on its way only `finish` can tell: a turn whose commit was taken,
+   * but not yet answered, looks the same to everything else.
+   */
   lose(reason: 'fenced' | 'gone'): void {
+    if (this.#phase.kind === 'finishing') return;
     this.#take({ type: 'lost', reason });
   }
 
@@ -164,7 +168,6 @@ export class RunningTurn {
         answer,
         ending,
         messageIds: this.#messageIds,
-        isOver: () => this.#phase.kind === 'ended',
       },
       this.#deps,
     );

@@ -1,0 +1,169 @@
+// The walls of the design, over the imports and the text of src/.
+
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '../..');
+const LINES_MAX = 250;
+
+interface SourceFile {
+  /** From the root of the project, with slashes. */
+  readonly path: string;
+  readonly text: string;
+  /** Without comments. */
+  readonly code: string;
+  /** Packages and builtins as they are named, files of ours as paths from the root. Types are imports, too. */
+  readonly imports: readonly string[];
+}
+
+const IMPORT = /\b(?:import|export)\b[^'";]*?\bfrom\s*['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/g;
+
+const FILES: readonly SourceFile[] = globSync('src/**/*.ts', { cwd: ROOT }).map(readSource);
+
+function readSource(path: string): SourceFile {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|[\s;{(,])\/\/.*$/gm, '$1');
+  const imports = [...code.matchAll(IMPORT)].map(([, from, bare]) => {
+    const named = from ?? bare ?? '';
+    return named.startsWith('.') ? normalize(join(dirname(path), named)) : named;
+  });
+  return { path, text, code, imports };
+}
+
+/** `file → what it imports` for every import that breaks a rule. */
+function offences(breaks: (file: SourceFile, imported: string) => boolean): readonly string[] {
+  return FILES.flatMap((file) => {
+    return file.imports.filter((imported) => breaks(file, imported)).map((imported) => `${file.path} → ${imported}`);
+  });
+}
+
+const isIn = (folder: string) => (path: string) => path.startsWith(`src/${folder}/`);
+const isChat = isIn('chat');
+const isHttp = isIn('http');
+const isAdapter = isIn('adapters');
+const adapterOf = (path: string) => path.split('/')[2];
+
+/** One cycle of imports, if there is any. */
+function findCycle(files: readonly SourceFile[]): readonly string[] | undefined {
+  const graph = new Map(files.map(({ path, imports }) => [path, imports]));
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): readonly string[] | undefined => {
+    if (trail.includes(path)) return [...trail.slice(trail.indexOf(path)), path];
+    if (done.has(path)) return undefined;
+    for (const next of graph.get(path) ?? []) {
+      const cycle = visit(next, [...trail, path]);
+      if (cycle) return cycle;
+    }
+    done.add(path);
+    return undefined;
+  };
+  for (const { path } of files) {
+    const cycle = visit(path, []);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
+
+describe('the imports', () => {
+  it('are all seen: every file of ours that is named exists', () => {
+    const paths = new Set(FILES.map(({ path }) => path));
+    expect(FILES.length).toBeGreaterThan(40);
+    expect(offences((_file, imported) => imported.startsWith('src/') && !paths.has(imported))).toEqual([]);
+    const store = FILES.find(({ path }) => path === 'src/adapters/redis/redis-session-store.ts');
+    expect(store?.imports).toContain('src/chat/session-store.ts');
+    expect(store?.imports).toContain('src/adapters/redis/scripts.ts');
+  });
+
+  it('of the domain lead nowhere but into the domain: no package, no builtin', () => {
+    expect(offences(({ path }, imported) => isChat(path) && !isChat(imported))).toEqual([]);
+  });
+
+  it('of the edge never lead to an adapter', () => {
+    expect(offences(({ path }, imported) => isHttp(path) && isAdapter(imported))).toEqual([]);
+  });
+
+  it('of an adapter never lead to another adapter or to the edge', () => {
+    expect(
+      offences(({ path }, imported) => {
+        if (!isAdapter(path)) return false;
+        return isHttp(imported) || (isAdapter(imported) && adapterOf(imported) !== adapterOf(path));
+      }),
+    ).toEqual([]);
+  });
+
+  it('lead to a concrete adapter from compose.ts only', () => {
+    expect(
+      offences(({ path }, imported) => isAdapter(imported) && !isAdapter(path) && path !== 'src/compose.ts'),
+    ).toEqual([]);
+  });
+
+  it('have no cycles, types included', () => {
+    expect(findCycle(FILES)).toBeUndefined();
+  });
+
+  it('would show a cycle', () => {
+    const file = (path: string, imported: string): SourceFile => ({ path, text: '', code: '', imports: [imported] });
+    const cycle = findCycle([file('src/a.ts', 'src/b.ts'), file('src/b.ts', 'src/c.ts'), file('src/c.ts', 'src/b.ts')]);
+    expect(cycle).toEqual(['src/b.ts', 'src/c.ts', 'src/b.ts']);
+  });
+});
+
+describe('the source files', () => {
+  it('read the environment in config.ts only', () => {
+    const readers = FILES.filter(({ code }) => /\bprocess\s*\.\s*env\b|\benv\b[^;]*from 'node:process'/.test(code));
+    expect(readers.map(({ path }) => path).filter((path) => path !== 'src/config.ts')).toEqual([]);
+  });
+
+  it('spell keys of Redis in keys.ts only', () => {
+    const spelled = /(?<!node)[:}](meta|history|events|turns|ledger|newest|sessions)[`'"]/;
+    expect(spelled.test(FILES.find(({ path }) => path.endsWith('redis/keys.ts'))?.code ?? '')).toBe(true);
+    const spellers = FILES.filter(({ path, code }) => !path.endsWith('redis/keys.ts') && spelled.test(code));
+    expect(spellers.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('have no index.ts, no barrel, and no file that is named after nothing', () => {
+    const named = FILES.filter(({ path }) => /(^|[/-])(index|utils?|helpers?|common|misc|shared|lib)\.ts$/.test(path));
+    expect(named.map(({ path }) => path)).toEqual([]);
+    expect(FILES.filter(({ code }) => /\bexport\s*\*/.test(code)).map(({ path }) => path)).toEqual([]);
+  });
+
+  it(`have at most ${LINES_MAX} lines`, () => {
+    const long = FILES.filter(({ text }) => text.trimEnd().split('\n').length > LINES_MAX);
+    expect(long.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+describe('the Lua scripts', () => {
+  const scripts = globSync('src/adapters/redis/lua/*.lua', { cwd: ROOT }).map((path) => {
+    return { path, text: readFileSync(join(ROOT, path), 'utf8') };
+  });
+
+  it('build no key: every command gets one of KEYS, or what the prelude was given', () => {
+    const calls = scripts.flatMap(({ path, text }) => {
+      return [...text.matchAll(/redis\.p?call\('(\w+)'(?:,\s*([^,)\s]+))?/g)].map(([, command, key]) => {
+        return { path, command, key: key ?? '' };
+      });
+    });
+    expect(calls.length).toBeGreaterThan(40);
+    const built = calls.filter(({ path, command, key }) => {
+      const isDeclared =
+        /^KEYS\[\d\]$/.test(key) || (path.endsWith('/prelude.lua') && /^(key|meta|turns|ledger)$/.test(key));
+      return command !== 'TIME' && !isDeclared;
+    });
+    expect(built).toEqual([]);
+  });
+
+  it('have a header that names them, their KEYS and what they return, and fewer than 60 lines', () => {
+    expect(scripts.length).toBeGreaterThanOrEqual(11);
+    for (const { path, text } of scripts) {
+      const name = /([a-z-]+)\.lua$/.exec(path)?.[1];
+      expect(text.startsWith(`-- ${name}: `), path).toBe(true);
+      if (name !== 'prelude') {
+        expect(text, path).toMatch(/^-- KEYS\[1\]/m);
+        expect(text, path).toMatch(/^-- Returns /m);
+      }
+      expect(text.trimEnd().split('\n').length, path).toBeLessThan(60);
+    }
+  });
+});

@@ -1,0 +1,388 @@
+// A running turn and its store: what is written when, and what happens while the store is slow, away, or of another
+// opinion.
+
+import { afterEach, describe, expect, it } from 'vitest';
+import type { EventBatch, SessionStore } from '../../src/chat/session-store.ts';
+import {
+  ask,
+  ChatScene,
+  eventsOf,
+  FLUSH_BYTES,
+  FLUSH_MS,
+  LEASE_MS,
+  type SceneOptions,
+  storedEvents,
+  TURN_LIMITS,
+  typesOf,
+} from '../support/chat-scene.ts';
+import { settle } from '../support/manual-clock.ts';
+import { storeAway } from '../support/wrapped-store.ts';
+
+let scene: ChatScene;
+
+afterEach(async () => {
+  await settle();
+  expect(scene.running.count).toBe(0);
+  expect(scene.clock.pending).toBe(0);
+});
+
+async function begin(storeAsSeen?: SceneOptions['storeAsSeen']) {
+  scene = new ChatScene(storeAsSeen ? { storeAsSeen } : {});
+  const session = await scene.session();
+  const turn = await session.sendMessageStreaming(ask('Hi'));
+  await settle();
+  return { session, turn, call: scene.model.call };
+}
+
+describe('the log in the store', () => {
+  /** A turn whose appends are written down. */
+  async function watched() {
+    const appends: EventBatch[] = [];
+    const begun = await begin((store) => ({
+      append: (key, epoch, batch) => {
+        appends.push(batch);
+        return store.append(key, epoch, batch);
+      },
+    }));
+    return { ...begun, appends };
+  }
+
+  it('has the first chunk at once', async () => {
+    const { turn, call, appends } = await watched();
+    expect(appends).toEqual([]);
+    call.text('Hel');
+    await settle();
+    expect(appends.map(({ afterSeq, lastSeq }) => [afterSeq, lastSeq])).toEqual([[0, 2]]);
+    expect(typesOf(await storedEvents(scene, turn))).toEqual(['turn.started', 'candidate.delta']);
+    turn.cancel();
+    await turn.ended;
+  });
+
+  it('gets what follows together, after a while', async () => {
+    const { turn, call, appends } = await watched();
+    call.text('first');
+    await scene.clock.advance(FLUSH_MS);
+    const before = appends.length;
+    for (let i = 0; i < 10; i += 1) {
+      call.text(`${i}`);
+      await settle();
+    }
+    await scene.clock.advance(FLUSH_MS - 1);
+    expect(appends).toHaveLength(before);
+    await scene.clock.advance(1);
+    expect(appends.slice(before).map(({ afterSeq, lastSeq }) => [afterSeq, lastSeq])).toEqual([[2, 12]]);
+    turn.cancel();
+    await turn.ended;
+  });
+
+  it('does not wait when there is much', async () => {
+    const { turn, call, appends } = await watched();
+    call.text('first');
+    await scene.clock.advance(FLUSH_MS);
+    const before = appends.length;
+    call.text('x'.repeat(FLUSH_BYTES));
+    await settle();
+    expect(appends).toHaveLength(before + 1);
+    turn.cancel();
+    await turn.ended;
+  });
+
+  it('gets its first sign before the first chunk when the model thinks for long', async () => {
+    const { turn } = await watched();
+    await scene.clock.advance(FLUSH_MS);
+    expect(typesOf(await storedEvents(scene, turn))).toEqual(['turn.started']);
+    turn.cancel();
+    await turn.ended;
+  });
+
+  it('gets the rest with the end, so that a short turn is two writes', async () => {
+    const { turn, call, appends } = await watched();
+    call.text('Hello', 'STOP');
+    call.end();
+    await turn.ended;
+    expect(appends).toHaveLength(1);
+    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
+  });
+
+  it('never holds up a viewer or the model: a store that is away gets everything with the end', async () => {
+    const { turn, call } = await begin(() => ({ append: () => Promise.reject(storeAway()) }));
+    for (const text of ['a', 'b', 'c']) {
+      call.text(text);
+      await scene.clock.advance(1000);
+    }
+    expect(typesOf(eventsOf(turn))).toEqual(['turn.started', ...Array(3).fill('candidate.delta')]);
+    expect(await storedEvents(scene, turn)).toEqual([]);
+    call.text('', 'STOP');
+    call.end();
+    expect((await turn.ended).state).toBe('COMMITTED');
+    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
+  });
+
+  it('has every event once although replies were lost', async () => {
+    let calls = 0;
+    const { turn, call } = await begin((store) => ({
+      async append(...args) {
+        const appended = await store.append(...args);
+        calls += 1;
+        if (calls % 2 === 1) throw storeAway();
+        return appended;
+      },
+    }));
+    for (const text of ['a', 'b', 'c', 'd']) {
+      call.text(text);
+      await scene.clock.advance(3 * FLUSH_MS);
+    }
+    call.text('', 'STOP');
+    call.end();
+    await turn.ended;
+    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
+  });
+
+  it('is asked by one append of a turn at a time', async () => {
+    let open = 0;
+    let most = 0;
+    const release: (() => void)[] = [];
+    const { turn, call } = await begin((store) => ({
+      async append(...args) {
+        open += 1;
+        most = Math.max(most, open);
+        await new Promise<void>((resolve) => release.push(resolve));
+        open -= 1;
+        return store.append(...args);
+      },
+    }));
+    for (let i = 0; i < 5; i += 1) {
+      call.text('x'.repeat(FLUSH_BYTES));
+      await scene.clock.advance(FLUSH_MS);
+      if (i % 2 === 1) release.shift()?.();
+    }
+    call.text('', 'STOP');
+    call.end();
+    await settle();
+    while (release.length > 0) {
+      release.shift()?.();
+      await settle();
+    }
+    expect((await turn.ended).state).toBe('COMMITTED');
+    expect(most).toBe(1);
+    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
+  });
+});
+
+describe('the end in the store', () => {
+  it('is told to nobody before the store has it', async () => {
+    const gate = Promise.withResolvers<void>();
+    const { turn, call } = await begin((store) => ({
+      async finish(...args) {
+        const finished = await store.finish(...args);
+        await gate.promise;
+        return finished;
+      },
+    }));
+    call.text('Hello', 'STOP');
+    call.end();
+    await scene.clock.advance(1000);
+    expect(typesOf(eventsOf(turn)).at(-1)).toBe('candidate.finished');
+    expect(turn.log.hasEnded).toBe(false);
+    gate.resolve();
+    await turn.ended;
+    expect(typesOf(eventsOf(turn)).at(-1)).toBe('turn.committed');
+  });
+
+  it('is brought again while the store is away, and applied once', async () => {
+    let calls = 0;
+    const { session, turn, call } = await begin((store) => ({
+      async finish(...args) {
+        calls += 1;
+        // Away, then executed with its answer lost, then away again.
+        if (calls === 2) await store.finish(...args);
+        if (calls < 4) throw storeAway();
+        return store.finish(...args);
+      },
+    }));
+    call.say({ candidates: [], usage: { promptTokens: 1, outputTokens: 1, totalTokens: 2 } });
+    call.text('Hello', 'STOP');
+    call.end();
+    await scene.clock.advance(5000);
+    const ended = await turn.ended;
+    expect(ended).toMatchObject({ state: 'COMMITTED', sessionVersion: 2 });
+    expect(calls).toBe(4);
+    expect(await scene.history()).toHaveLength(2);
+    expect((await scene.history()).map(({ id }) => id)).toEqual(ended.messages);
+    expect(await session.read()).toMatchObject({ version: 2, usage: { totalTokens: 2 } });
+  });
+
+  it('is shown as the store took it, also when it was taken by an attempt whose answer was lost', async () => {
+    let calls = 0;
+    const { turn, call } = await begin((store) => ({
+      async finish(...args) {
+        const finished = await store.finish(...args);
+        calls += 1;
+        if (calls === 1) throw storeAway();
+        return finished;
+      },
+    }));
+    call.text('Hello', 'STOP');
+    call.end();
+    await scene.clock.advance(1000);
+    expect(await turn.ended).toEqual(await scene.storedTurn(turn.turnId));
+    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
+  });
+
+  it('is unknown after the budget: the stream says store_unavailable, and the turn stays open', async () => {
+    let calls = 0;
+    const { turn, call } = await begin(() => ({
+      finish() {
+        calls += 1;
+        return Promise.reject(storeAway());
+      },
+    }));
+    call.text('Hello', 'STOP');
+    call.end();
+    await scene.clock.advance(TURN_LIMITS.finishBudgetMs - 1000);
+    expect(turn.log.hasEnded).toBe(false);
+    await scene.clock.advance(3000);
+    expect(await turn.ended).toMatchObject({
+      state: 'FAILED',
+      problem: { code: 'store_unavailable', retryable: true },
+    });
+    expect(typesOf(eventsOf(turn)).at(-1)).toBe('turn.failed');
+    expect(calls).toBeLessThan(20);
+    expect((await scene.storedTurn(turn.turnId)).state).toBe('RUNNING');
+    expect(await scene.history()).toEqual([]);
+  });
+
+  it('keeps the lease while it is brought again', async () => {
+    let isAway = true;
+    const { turn, call } = await begin((store) => ({
+      finish: (...args) => (isAway ? Promise.reject(storeAway()) : store.finish(...args)),
+    }));
+    await scene.clock.advance(LEASE_MS - 2000);
+    call.text('Hello', 'STOP');
+    call.end();
+    await scene.clock.advance(12_000);
+    const { running } = await scene.store.read(turn.key);
+    expect(running?.leaseUntilMs).toBeGreaterThan(scene.clock.now());
+    isAway = false;
+    await scene.clock.advance(3000);
+    expect((await turn.ended).state).toBe('COMMITTED');
+  });
+
+  it('is not believed lost when it is the lease that has gone with it', async () => {
+    // The commit was executed and its answer lost: from then on a renewal finds no running turn any more.
+    let calls = 0;
+    const { turn, call } = await begin((store) => ({
+      async finish(...args) {
+        const finished = await store.finish(...args);
+        calls += 1;
+        if (calls < 8) throw storeAway();
+        return finished;
+      },
+    }));
+    call.text('Hello', 'STOP');
+    call.end();
+    await scene.clock.advance(LEASE_MS / 4 + 100);
+    expect(turn.log.hasEnded).toBe(false);
+    await scene.clock.advance(LEASE_MS / 4);
+    expect((await turn.ended).state).toBe('COMMITTED');
+    expect(typesOf(eventsOf(turn)).at(-1)).toBe('turn.committed');
+    expect(await scene.history()).toHaveLength(2);
+  });
+
+  it('is refused to a turn that was reaped meanwhile, which its viewers learn as producer_lost', async () => {
+    let isAway = false;
+    const unlessAway = <T>(call: () => Promise<T>) => (isAway ? Promise.reject(storeAway()) : call());
+    const { turn, call } = await begin((store) => ({
+      renew: (...args) => unlessAway(() => store.renew(...args)),
+      finish: (...args) => unlessAway(() => store.finish(...args)),
+    }));
+    call.text('Hel');
+    isAway = true;
+    await scene.clock.advance(LEASE_MS + 1000);
+    const elsewhere = new ChatScene({}, scene);
+    expect(await elsewhere.open().read()).not.toHaveProperty('activeTurnId');
+    isAway = false;
+    call.text('lo', 'STOP');
+    call.end();
+    expect(await turn.ended).toMatchObject({ state: 'FAILED', problem: { code: 'producer_lost' } });
+    expect(await scene.history()).toEqual([]);
+    expect(await elsewhere.open().turn(turn.turnId)).toMatchObject({ state: 'FAILED', text: '' });
+  });
+
+  it('names the version that it makes, also when the session was changed during the turn', async () => {
+    const { session, turn, call } = await begin();
+    await session.update({ displayName: 'new' });
+    call.text('Hello', 'STOP');
+    call.end();
+    const ended = await turn.ended;
+    expect(ended.sessionVersion).toBe(3);
+    expect(eventsOf(turn).at(-1)?.data.sessionVersion).toBe(3);
+    expect((await scene.storedTurn(turn.turnId)).sessionVersion).toBe(3);
+    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
+    expect(await session.read()).toMatchObject({ version: 3, displayName: 'new', messageCount: 2 });
+  });
+
+  it('waits for the append that is on its way', async () => {
+    const order: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const { turn, call } = await begin((store): Partial<SessionStore> => {
+      return {
+        async append(...args) {
+          await gate.promise;
+          order.push('append');
+          return store.append(...args);
+        },
+        finish(...args) {
+          order.push('finish');
+          return store.finish(...args);
+        },
+      };
+    });
+    call.text('Hello', 'STOP');
+    call.end();
+    await settle();
+    expect(order).toEqual([]);
+    gate.resolve();
+    await turn.ended;
+    expect(order).toEqual(['append', 'finish']);
+  });
+});
+
+describe('the lease', () => {
+  it('is renewed four times in its time for all turns of the process, and no more once they have ended', async () => {
+    const renewed: string[] = [];
+    scene = new ChatScene({
+      storeAsSeen: (store) => ({
+        renew(key, ...args) {
+          renewed.push(key.sessionId);
+          return store.renew(key, ...args);
+        },
+      }),
+    });
+    const turns = [];
+    for (const id of ['a', 'b']) {
+      await scene.sessions.create('alice', { id });
+      turns.push(await scene.sessions.open('alice', id).sendMessageStreaming(ask('Hi')));
+    }
+    await scene.clock.advance(LEASE_MS);
+    expect(renewed).toEqual(['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b']);
+    for (const turn of turns) turn.cancel();
+    await Promise.all(turns.map((turn) => turn.ended));
+    await scene.clock.advance(LEASE_MS);
+    expect(renewed).toHaveLength(8);
+  });
+
+  it('survives renewals that the store did not answer', async () => {
+    let calls = 0;
+    const { turn, call } = await begin((store) => ({
+      renew(...args) {
+        calls += 1;
+        return calls <= 2 ? Promise.reject(storeAway()) : store.renew(...args);
+      },
+    }));
+    await scene.clock.advance(2 * LEASE_MS);
+    call.text('Hello', 'STOP');
+    call.end();
+    expect((await turn.ended).state).toBe('COMMITTED');
+  });
+});

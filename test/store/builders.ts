@@ -1,0 +1,172 @@
+// What the tests of the stores are made of: sessions, turns and endings with all fields filled in, and the few reads
+// that every test makes.
+
+import { randomUUID } from 'node:crypto';
+import { ChatError, type ProblemCode } from '../../src/chat/errors.ts';
+import type { SessionKey } from '../../src/chat/session.ts';
+import type {
+  BeginTurn,
+  CreateSession,
+  EventBatch,
+  FinishTurn,
+  ReapTurn,
+  SessionStore,
+  UpdateSession,
+} from '../../src/chat/session-store.ts';
+import { REAPER_SEQ } from '../../src/chat/turn-event.ts';
+import { until } from '../support/until.ts';
+
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** Byte for byte, whatever the bytes are, and comparable: one character each. */
+export function plain(content: Uint8Array): string {
+  return Buffer.from(content).toString('latin1');
+}
+
+export function aKey(owner = `owner-${randomUUID()}`): SessionKey {
+  return { owner, sessionId: randomUUID() };
+}
+
+export function aSession(given: Partial<CreateSession> = {}): CreateSession {
+  return { config: bytes('config'), ttlS: 600, messages: [], openCalls: '', attempt: randomUUID(), ...given };
+}
+
+export function aChange(ifVersion: number, given: Partial<UpdateSession> = {}): UpdateSession {
+  return { config: bytes('other config'), ttlS: 600, ifVersion, attempt: randomUUID(), ...given };
+}
+
+export function aTurn(given: Partial<BeginTurn> = {}): BeginTurn {
+  const turnId = given.turnId ?? randomUUID();
+  return {
+    turnId,
+    record: bytes(`running ${turnId}`),
+    question: bytes('question'),
+    answeredCalls: '',
+    leaseMs: 30_000,
+    historyLimit: { messages: 1000, bytes: 1_000_000 },
+    attempt: randomUUID(),
+    ...given,
+  };
+}
+
+export function aBatch(afterSeq: number, lastSeq: number, frames = `<${afterSeq}..${lastSeq}>`): EventBatch {
+  return { afterSeq, lastSeq, frames: bytes(frames) };
+}
+
+/** A turn that a test has begun. */
+export interface BegunTurn {
+  readonly turnId: string;
+  readonly epoch: number;
+  readonly version: number;
+  readonly history: readonly string[];
+}
+
+export async function begin(store: SessionStore, key: SessionKey, given: Partial<BeginTurn> = {}): Promise<BegunTurn> {
+  const turn = aTurn(given);
+  const begun = await store.begin(key, turn);
+  if (begun.outcome !== 'begun') throw new Error(`the turn did not begin: ${JSON.stringify(begun)}`);
+  const { epoch, version, history } = begun;
+  return { turnId: turn.turnId, epoch, version, history: history.map(plain) };
+}
+
+/** A commit, unless told otherwise. Without messages the version stays. */
+export function anEnding(turn: BegunTurn, given: Partial<FinishTurn> = {}): FinishTurn {
+  const { turnId, epoch, version } = turn;
+  return {
+    turnId,
+    epoch,
+    state: 'COMMITTED',
+    batch: aBatch(0, 1),
+    record: bytes(`ended ${turnId}`),
+    messages: [bytes(`question of ${turnId}`), bytes(`answer of ${turnId}`)],
+    openCalls: '',
+    version: version + 1,
+    ...given,
+  };
+}
+
+export function aFailure(turn: BegunTurn, given: Partial<FinishTurn> = {}): FinishTurn {
+  const { messages: _messages, ...ending } = anEnding(turn);
+  return { ...ending, state: 'FAILED', version: turn.version, ...given };
+}
+
+/** One whole turn that enters the history. */
+export async function commitTurn(
+  store: SessionStore,
+  key: SessionKey,
+  given: Partial<FinishTurn> = {},
+): Promise<BegunTurn> {
+  const turn = await begin(store, key, given.turnId === undefined ? {} : { turnId: given.turnId });
+  const finished = await store.finish(key, anEnding(turn, given));
+  if (finished.outcome !== 'finished') throw new Error(`the turn did not finish: ${JSON.stringify(finished)}`);
+  return turn;
+}
+
+export async function failTurn(
+  store: SessionStore,
+  key: SessionKey,
+  given: Partial<FinishTurn> = {},
+): Promise<BegunTurn> {
+  const turn = await begin(store, key, given.turnId === undefined ? {} : { turnId: given.turnId });
+  const finished = await store.finish(key, aFailure(turn, given));
+  if (finished.outcome !== 'finished') throw new Error(`the turn did not finish: ${JSON.stringify(finished)}`);
+  return turn;
+}
+
+export function aReap({ turnId, epoch }: BegunTurn, given: Partial<ReapTurn> = {}): ReapTurn {
+  const frame = { seq: REAPER_SEQ, bytes: bytes('<producer lost>') };
+  return { turnId, epoch, record: bytes(`reaped ${turnId}`), frame, ...given };
+}
+
+/** Begins a turn whose producer never promises anything again, and waits until it counts as dead. */
+export async function beginDeadTurn(
+  store: SessionStore,
+  key: SessionKey,
+  given: Partial<BeginTurn> = {},
+): Promise<BegunTurn> {
+  const turn = await begin(store, key, { leaseMs: 1, ...given });
+  await until('the lease has run out', async () => {
+    const begun = await store.begin(key, aTurn());
+    return begun.outcome === 'busy' && !begun.hasLease;
+  });
+  return turn;
+}
+
+export async function historyOf(store: SessionStore, key: SessionKey): Promise<readonly string[]> {
+  return (await store.readMessages(key, { start: 0, count: 1000 })).map(plain);
+}
+
+/** The log of a turn as somebody reads it who has seen everything up to `afterSeq`. */
+export async function logOf(store: SessionStore, key: SessionKey, epoch: number, afterSeq = 0): Promise<string> {
+  return (await store.readFrames(key, epoch, afterSeq)).map(({ frames }) => plain(frames)).join('');
+}
+
+/** Everything of a session that a step may have changed, to be compared before and after. */
+export async function stateOf(store: SessionStore, key: SessionKey): Promise<unknown> {
+  const { updateTimeMs: _updateTimeMs, ...session } = await store.read(key);
+  return { ...session, config: plain(session.config), history: await historyOf(store, key) };
+}
+
+/** The code that a call is refused with. */
+export async function refusalOf(call: Promise<unknown>): Promise<ProblemCode> {
+  let answer: unknown;
+  try {
+    answer = await call;
+  } catch (error) {
+    if (error instanceof ChatError) return error.code;
+    throw error;
+  }
+  throw new Error(`was not refused: ${JSON.stringify(answer)}`);
+}
+
+export async function isGone(store: SessionStore, key: SessionKey): Promise<boolean> {
+  try {
+    await store.read(key);
+    return false;
+  } catch (error) {
+    if (error instanceof ChatError && error.code === 'session_not_found') return true;
+    throw error;
+  }
+}

@@ -1,0 +1,56 @@
+// The promises of the port SessionStore, as one suite for every adapter: a new one begins by passing it.
+
+import { afterEach, beforeEach, describe, expect } from 'vitest';
+import type { SessionStore } from '../../src/chat/session-store.ts';
+import { appendBehaves } from './conformance/append.ts';
+import { beginBehaves } from './conformance/begin.ts';
+import type { Bench } from './conformance/bench.ts';
+import { deleteBehaves } from './conformance/delete.ts';
+import { finishBehaves } from './conformance/finish.ts';
+import { isolationBehaves } from './conformance/isolation.ts';
+import { leaseBehaves } from './conformance/lease.ts';
+import { ledgerBehaves } from './conformance/ledger.ts';
+import { lifetimeBehaves } from './conformance/lifetime.ts';
+import { listBehaves } from './conformance/list.ts';
+import { sessionBehaves } from './conformance/session.ts';
+
+export interface StoreUnderTest {
+  readonly store: SessionStore;
+  readonly other: SessionStore;
+  /** Ends both, and names whatever they would leave behind for ever. */
+  close(): Promise<readonly string[]>;
+}
+
+/** Empty stores with `CONFORMANCE_RULES`, new for every test. */
+export type MakeStore = () => Promise<StoreUnderTest>;
+
+export function storeConformance(name: string, makeStore: MakeStore, manySessions = 2000): void {
+  describe(`${name}, a SessionStore,`, () => {
+    let current: StoreUnderTest;
+    beforeEach(async () => {
+      current = await makeStore();
+    });
+    afterEach(async () => {
+      expect(await current.close()).toEqual([]);
+    });
+    const bench: Bench = {
+      get store() {
+        return current.store;
+      },
+      get other() {
+        return current.other;
+      },
+      manySessions,
+    };
+    sessionBehaves(bench);
+    deleteBehaves(bench);
+    beginBehaves(bench);
+    appendBehaves(bench);
+    finishBehaves(bench);
+    leaseBehaves(bench);
+    ledgerBehaves(bench);
+    listBehaves(bench);
+    lifetimeBehaves(bench);
+    isolationBehaves(bench);
+  });
+}

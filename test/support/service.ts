@@ -1,0 +1,35 @@
+// The whole service in this process, on a free port, with its log lines in memory.
+
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { compose, type Service } from '../../src/compose.ts';
+import { loadConfig } from '../../src/config.ts';
+
+export interface RunningService extends AsyncDisposable {
+  readonly url: string;
+  readonly app: Service['app'];
+  /** Every line that was logged, as text. */
+  readonly log: () => string;
+  /** As SIGTERM does: drains, then closes everything. */
+  close(): Promise<void>;
+}
+
+/** `env` is the whole environment: nothing leaks in from the machine. */
+export async function startService(env: Readonly<Record<string, string>> = {}): Promise<RunningService> {
+  const lines: string[] = [];
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk));
+      done();
+    },
+  });
+  const config = loadConfig({ PORT: '0', DRAIN_MS: '2000', ...env });
+  const service = await compose(config, pino({ level: 'info', base: null }, sink));
+  const url = await service.app.listen({ host: '127.0.0.1', port: 0 });
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= service.close();
+    return closing;
+  };
+  return { url, app: service.app, log: () => lines.join(''), close, [Symbol.asyncDispose]: close };
+}
