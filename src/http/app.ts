@@ -89,6 +89,8 @@ function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     exposeHeadRoutes: false,
+    // Its 10 seconds would also cut the `preClose` hook, which drains for as long as it is configured to.
+    pluginTimeout: 0,
     requestTimeout: server.requestTimeoutMs,
     connectionTimeout: 0,
     keepAliveTimeout: 90_000,
