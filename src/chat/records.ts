@@ -1,6 +1,6 @@
 // How the domain's values become the opaque bytes that a store keeps: JSON in UTF-8, written and read only here.
 
-import type { Message } from './content.ts';
+import { type Message, visibleText } from './content.ts';
 import { ChatError } from './errors.ts';
 import type { SessionConfig } from './session.ts';
 import type { Turn } from './turn.ts';
@@ -19,11 +19,28 @@ function decode(bytes: Uint8Array): unknown {
 export const encodeConfig = (config: SessionConfig): Uint8Array => encode(config);
 export const decodeConfig = (bytes: Uint8Array): SessionConfig => decode(bytes) as SessionConfig;
 
-export const encodeMessage = (message: Message): Uint8Array => encode(message);
-export const decodeMessage = (bytes: Uint8Array): Message => decode(bytes) as Message;
+/** Texts are projections of parts: a record holds the parts alone, or an answer would be stored five times. */
+export function encodeMessage(message: Message): Uint8Array {
+  const { content: _projection, ...record } = message;
+  return encode(record);
+}
 
-export const encodeTurn = (turn: Turn): Uint8Array => encode(turn);
-export const decodeTurn = (bytes: Uint8Array): Turn => decode(bytes) as Turn;
+export function decodeMessage(bytes: Uint8Array): Message {
+  const record = decode(bytes) as Omit<Message, 'content'>;
+  return { ...record, content: visibleText(record.parts) };
+}
+
+export function encodeTurn(turn: Turn): Uint8Array {
+  const { text: _projection, candidates, ...record } = turn;
+  return encode({ ...record, candidates: candidates.map(({ text: _text, ...candidate }) => candidate) });
+}
+
+export function decodeTurn(bytes: Uint8Array): Turn {
+  const record = decode(bytes) as Omit<Turn, 'text'>;
+  const candidates = record.candidates.map((candidate) => ({ ...candidate, text: visibleText(candidate.parts) }));
+  const top = candidates.find(({ index }) => index === record.chosenCandidate) ?? candidates[0];
+  return { ...record, text: top?.text ?? '', candidates };
+}
 
 /** The configuration as bytes, or `payload_too_large`: it is read with every page of sessions and every turn. */
 export function encodeLimitedConfig(config: SessionConfig, bytesMax: number): Uint8Array {
