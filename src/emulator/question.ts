@@ -27,8 +27,8 @@ export function questionOf(request: GenerateRequest, model: string): Question {
     text,
     quote: quoteOf(text, last),
     earlierMessages: Math.max(0, contents.length - 1),
-    // A repeated request that only adds its continuation token asks the same.
-    digest: digestOf([model, asked]),
+    // A repeated request that only adds its continuation token asks the same, also when its client writes out empty settings.
+    digest: digestOf([model, Object.entries(asked).filter(([, setting]) => !isEmpty(setting))]),
   };
 }
 
@@ -40,6 +40,10 @@ export function responsesTo(question: Question): readonly Part[] {
 export function numberFrom(digest: string, position: number): number {
   const start = (position % 16) * 4;
   return Number.parseInt(digest.slice(start, start + 4), 16);
+}
+
+function isEmpty(value: object | string): boolean {
+  return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
 function textOf(content: Content | undefined): string {

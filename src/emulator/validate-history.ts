@@ -117,6 +117,11 @@ function validateCalls(turns: readonly Content[]): void {
   }
 }
 
+/** Models before Gemini 3 take their calls back unsigned. */
+function demandsSignatures(model: string): boolean {
+  return !/^gemini-[12]\b/.test(model);
+}
+
 function validateSignatures(turns: readonly Content[], model: string): void {
   const currentTurn = turns.findLastIndex((turn) => !isModel(turn) && responsesIn(turn) === 0);
   for (const [index, turn] of turns.entries()) {
@@ -126,7 +131,8 @@ function validateSignatures(turns: readonly Content[], model: string): void {
     }
     // Of parallel calls only the first is signed; in turns that are over, nobody looks.
     const [first] = callsIn(turn);
-    if (index < currentTurn || !first || first.thoughtSignature !== undefined) continue;
+    const isDemanded = index >= currentTurn && demandsSignatures(model);
+    if (!isDemanded || !first || first.thoughtSignature !== undefined) continue;
     throw invalidArgument(
       `Unable to submit request because function call \`${first.functionCall?.name}\` in the \`${index + 1}.\` content block is missing a \`thought_signature\`.`,
       `contents[${index}]`,

@@ -17,7 +17,9 @@ export function upstreamError(status: number, body: unknown, retryAfter?: string
   const reason = typeof error.status === 'string' ? error.status : '';
   const message = typeof error.message === 'string' ? error.message.slice(0, MESSAGE_CHARACTERS_MAX) : '';
   const diagnosis = `upstream ${status}${reason ? ` ${reason}` : ''}`;
-  if (status === 401 || status === 403) return refusedCredential(status, message, diagnosis);
+  // The Developer API calls a bad key an invalid argument; it is our key, not the caller's argument.
+  const isBadKey = objectsIn(error.details).some((detail) => detail.reason === 'API_KEY_INVALID');
+  if (status === 401 || status === 403 || isBadKey) return refusedCredential(status, message, diagnosis);
   if (status === 429) {
     const retryAfterS = secondsOf(retryAfter) ?? retryInfoSeconds(error.details);
     const text = 'The model has no capacity for this request now.';
