@@ -10,7 +10,10 @@ export interface DecoderLimits {
   readonly eventSizeMax: number;
 }
 
-/** `push` bytes, take values; `end` when the body has ended cleanly. Fails with `model_protocol_error`, `answer_too_large`. */
+/**
+ * `push` bytes, take values; `end` when the body has ended cleanly. Values come one by one, so that those before an error
+ * in the same bytes are not lost. Fails with `model_protocol_error`, `answer_too_large`.
+ */
 export class JsonStreamDecoder {
   readonly #utf8 = new TextDecoder('utf-8', { fatal: true });
   readonly #limits: DecoderLimits;
@@ -26,14 +29,15 @@ export class JsonStreamDecoder {
     this.#limits = limits;
   }
 
-  push(bytes: Uint8Array): readonly unknown[] {
-    return this.#feed(this.#decode(bytes));
+  *push(bytes: Uint8Array): Generator<unknown> {
+    yield* this.#feed(this.#decode(bytes));
   }
 
-  end(): readonly unknown[] {
-    const values = [...this.#feed(this.#decode()), ...this.#endLine(), ...this.#endBlock()];
-    if (this.#bare.length > 0) values.push(...this.#takeBare());
-    return values;
+  *end(): Generator<unknown> {
+    yield* this.#feed(this.#decode());
+    yield* this.#endLine();
+    yield* this.#endBlock();
+    if (this.#bare.length > 0) yield* this.#takeBare();
   }
 
   #decode(bytes?: Uint8Array): string {
@@ -44,8 +48,7 @@ export class JsonStreamDecoder {
     }
   }
 
-  #feed(text: string): unknown[] {
-    const values: unknown[] = [];
+  *#feed(text: string): Generator<unknown> {
     let start = this.#hasOpenCr && text.startsWith('\n') ? 1 : 0;
     if (text !== '') this.#hasOpenCr = false;
     const lineEnd = /\r\n|\n|\r/g;
@@ -54,10 +57,9 @@ export class JsonStreamDecoder {
       this.#add(text.slice(start, match.index));
       start = match.index + match[0].length;
       this.#hasOpenCr = match[0] === '\r' && start === text.length;
-      values.push(...this.#endLine());
+      yield* this.#endLine();
     }
     this.#add(text.slice(start));
-    return values;
   }
 
   #add(piece: string): void {
@@ -72,39 +74,32 @@ export class JsonStreamDecoder {
     }
   }
 
-  #endLine(): unknown[] {
+  *#endLine(): Generator<unknown> {
     const line = this.#pieces.length === 1 ? (this.#pieces[0] ?? '') : this.#pieces.join('');
     this.#pieces = [];
-    if (line === '') return this.#endBlock();
-    if (line.startsWith('data:')) {
+    if (line === '') yield* this.#endBlock();
+    else if (line.startsWith('data:')) {
       // An event beside bare text: the text was complete by itself, or it is garbage.
-      const before = this.#bare.length > 0 ? this.#takeBare() : [];
+      if (this.#bare.length > 0) yield* this.#takeBare();
       this.#data.push(line.slice(line[5] === ' ' ? 6 : 5));
-      return before;
-    }
-    if (/^(?::|event:|id:|retry:)/.test(line)) return [];
-    this.#bare.push(line);
-    return [];
+    } else if (!/^(?::|event:|id:|retry:)/.test(line)) this.#bare.push(line);
   }
 
   /** A blank line ends an event. Bare JSON may hold blank lines: it ends where it parses. */
-  #endBlock(): unknown[] {
-    if (this.#data.length > 0) {
-      const value = parse(this.#data.join('\n'));
-      this.#data = [];
-      this.#size = this.#bare.length === 0 ? 0 : this.#size;
-      return [value];
-    }
+  *#endBlock(): Generator<unknown> {
     if (this.#bare.length === 0) this.#size = 0;
-    return [];
+    if (this.#data.length === 0) return;
+    const text = this.#data.join('\n');
+    this.#data = [];
+    yield parse(text);
   }
 
-  #takeBare(): unknown[] {
+  *#takeBare(): Generator<unknown> {
     const text = this.#bare.join('\n');
     this.#bare = [];
     this.#size = 0;
     const value = parse(text);
-    return Array.isArray(value) ? value : [value];
+    yield* Array.isArray(value) ? value : [value];
   }
 }
 
