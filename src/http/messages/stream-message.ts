@@ -48,6 +48,8 @@ export const streamMessage: Route = (app, deps) => {
         const { problem } = await running.ended;
         if (problem) return sendProblem(reply, problem);
       }
+      // The plugin says keep-alive even to those who asked for the opposite, and would leave their connection open.
+      if (/\bclose\b/i.test(request.headers.connection ?? '')) reply.header('connection', 'close');
       await stream(reply, running, deps);
       return reply;
     },
