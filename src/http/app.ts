@@ -12,7 +12,7 @@ import { listMessages } from './messages/list-messages.ts';
 import { sendMessage } from './messages/send-message.ts';
 import { streamMessage } from './messages/stream-message.ts';
 import { openapiDocument } from './openapi-document.ts';
-import { answerClientError, answerProblems } from './problem-handlers.ts';
+import { answerClientError, answerProblems, answerRouterError } from './problem-handlers.ts';
 import { COMPONENTS } from './schemas/components.ts';
 import { createSession } from './sessions/create-session.ts';
 import { deleteSession } from './sessions/delete-session.ts';
@@ -102,6 +102,7 @@ function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
     requestIdHeader: false,
     genReqId: () => crypto.randomUUID(),
     http: { headersTimeout: server.headersTimeoutMs, connectionsCheckingInterval: 5000, maxHeaderSize: 32 * 1024 },
+    frameworkErrors: (error, request, reply) => answerRouterError(error, request, reply, paths),
     clientErrorHandler: (error, socket) => answerClientError(error, socket as Socket, paths),
   }).withTypeProvider() as unknown as Edge;
 }

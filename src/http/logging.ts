@@ -8,17 +8,14 @@ import { statusOf } from './problems.ts';
 
 export function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
-    request.log.info(
-      {
-        method: request.method,
-        route: request.routeOptions.url ?? null,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime),
-        isAborted: request.raw.aborted || undefined,
-      },
-      'request',
-    );
+    logRequest(request, reply.statusCode, Math.round(reply.elapsedTime));
   });
+}
+
+export function logRequest(request: FastifyRequest, status: number, ms?: number): void {
+  const { method, raw } = request;
+  const route = request.routeOptions.url ?? null;
+  request.log.info({ method, route, status, ms, isAborted: raw.aborted || undefined }, 'request');
 }
 
 /** What is not the client's doing: once, here, with what lies underneath. */

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { ErrorObject } from 'ajv';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ChatError, type Problem, type ProblemCode, type TurnAddress } from '../chat/errors.ts';
-import { logFailure } from './logging.ts';
+import { logFailure, logRequest } from './logging.ts';
 import { PROBLEM_MEDIA_TYPE, type ProblemDetails, type PublicPaths, problemOf, statusOf } from './problems.ts';
 import { validationError } from './validation.ts';
 
@@ -35,6 +35,18 @@ export function answerProblems(app: FastifyInstance, paths: PublicPaths): void {
     const error = new ChatError('method_not_allowed', `This resource takes ${allowed.join(', ')}.`);
     return sendProblem(reply.header('allow', allowed.join(', ')), problemOf(error, paths));
   });
+}
+
+/** What the router itself refuses, before there is a route: Fastify's hooks and error handler do not run for it. */
+export function answerRouterError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  paths: PublicPaths,
+): void {
+  const problem = problemOf(translate(error), paths);
+  logRequest(request, problem.status);
+  sendProblem(reply, problem);
 }
 
 /** How long a client may go on writing a body that nobody wants. */

@@ -30,7 +30,8 @@ function open(url: string, method: string, { body, headers = {} }: SendOptions):
     method,
     agent: false,
     headers: {
-      ...(payload ? { 'content-type': 'application/json', 'content-length': String(payload.length) } : {}),
+      ...(payload ? { 'content-type': 'application/json' } : {}),
+      ...(payload && !headers['transfer-encoding'] ? { 'content-length': String(payload.length) } : {}),
       ...headers,
     },
   });

@@ -57,7 +57,9 @@ export async function startGuarded(command: string, args: readonly string[], fol
 
 /** In a process group of its own, so that Ctrl-C in a terminal does not end the watcher first. */
 function watch(pid: number, folder: string): ChildProcess {
-  const script = 'cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf -- "$2"';
+  // A process that is just dying may still write into the folder: then once more.
+  const remove = 'rm -rf -- "$2" 2>/dev/null || { sleep 1; rm -rf -- "$2"; }';
+  const script = `cat >/dev/null; kill -9 "$1" 2>/dev/null; ${remove}`;
   const watcher = spawn('sh', ['-c', script, 'sh', String(pid), folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,

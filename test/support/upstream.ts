@@ -21,15 +21,20 @@ export interface Upstream extends AsyncDisposable {
   readonly address: string;
   readonly calls: readonly UpstreamCall[];
   readonly openSockets: number;
+  /** How many connections there were, open and closed. */
+  readonly connections: number;
   close(): Promise<void>;
 }
 
 export async function startUpstream(script: Script): Promise<Upstream> {
   const calls: UpstreamCall[] = [];
   let openSockets = 0;
+  let connections = 0;
   const server = createServer(async (request, response) => {
-    const pieces: Buffer[] = [];
-    for await (const piece of request) pieces.push(piece as Buffer);
+    // A client that has gone is for the script to find out, not an error of the server.
+    response.on('error', () => undefined);
+    const body = await readBody(request);
+    if (body === undefined) return;
     const aborted = Promise.withResolvers<void>();
     response.once('close', () => {
       if (!response.writableFinished) aborted.resolve();
@@ -38,7 +43,7 @@ export async function startUpstream(script: Script): Promise<Upstream> {
     const call = {
       url: request.url ?? '',
       headers: request.headers,
-      body: Buffer.concat(pieces).toString('utf8'),
+      body,
       model: decodeURIComponent(model),
       isStream: method === 'streamGenerateContent',
       aborted: aborted.promise,
@@ -48,6 +53,7 @@ export async function startUpstream(script: Script): Promise<Upstream> {
   });
   server.on('connection', (socket) => {
     openSockets += 1;
+    connections += 1;
     socket.once('close', () => {
       openSockets -= 1;
     });
@@ -57,9 +63,11 @@ export async function startUpstream(script: Script): Promise<Upstream> {
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
   const close = async () => {
-    server.closeAllConnections();
+    if (!server.listening) return;
+    const closed = once(server, 'close');
     server.close();
-    await once(server, 'close');
+    server.closeAllConnections();
+    await closed;
   };
   return {
     url: `http://127.0.0.1:${port}`,
@@ -68,9 +76,23 @@ export async function startUpstream(script: Script): Promise<Upstream> {
     get openSockets() {
       return openSockets;
     },
+    get connections() {
+      return connections;
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** `undefined` when the client went before it had said everything. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of request) pieces.push(piece as Buffer);
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(pieces).toString('utf8');
 }
 
 /** One response of the wire with text in it. */

@@ -43,7 +43,13 @@ export function methodUrl(backend: Backend, model: string, method: Method): stri
   return `${baseUrlOf(backend)}${modelPath(backend, model)}:${method}${query}`;
 }
 
+/** Dots alone would be folded away with the segment before them, by whoever parses the URL. */
+const MODEL_SEGMENT = /^(?!\.+$)[A-Za-z0-9@._-]+$/;
+
 function modelPath(backend: Backend, model: string): string {
+  if (!model.split('/').every((segment) => MODEL_SEGMENT.test(segment))) {
+    throw new ChatError('unsupported_by_model', 'This is no name of a model.');
+  }
   const escaped = model.split('/').map(encodeURIComponent).join('/');
   if (backend.kind === 'gemini-api') {
     if (!model.includes('/')) return `/v1beta/models/${escaped}`;

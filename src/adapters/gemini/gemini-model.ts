@@ -2,13 +2,12 @@
 
 import { addChunk, NO_ANSWER } from '../../chat/answer.ts';
 import type { Chance } from '../../chat/clock.ts';
-import type { Part } from '../../chat/content.ts';
 import { ChatError } from '../../chat/errors.ts';
 import type { CandidateChunk, LanguageModel, ModelChunk, ModelRequest } from '../../chat/language-model.ts';
 import { credentialsFor } from './credentials.ts';
 import { type Backend, type Method, methodUrl } from './endpoint.ts';
 import { wireRequest } from './gemini-request.ts';
-import { type ResponseOptions, readResponse } from './gemini-response.ts';
+import { type ResponseOptions, readResponse, startReading } from './gemini-response.ts';
 import { JsonStreamDecoder, protocolError } from './json-stream-decoder.ts';
 import { isObject, objectsIn } from './json-value.ts';
 import { Transport, type TransportRules } from './transport.ts';
@@ -97,10 +96,7 @@ export class GeminiModel implements LanguageModel {
 
 function responseOptions({ groundingSource }: ModelRequest): ResponseOptions {
   const isStripped = groundingSource !== undefined && groundingSource.type !== 'inlineContext';
-  return {
-    stripAttribution: isStripped && groundingSource.disableAttribution === true,
-    partsSoFar: new Map<number, readonly Part[]>(),
-  };
+  return startReading(isStripped && groundingSource.disableAttribution === true);
 }
 
 function parseDocument(bytes: Uint8Array): unknown {

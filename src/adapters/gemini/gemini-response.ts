@@ -2,7 +2,7 @@
 // needs: a value that is not such a response is a `model_protocol_error`, an error inside is thrown as what it is.
 
 import { joinParts, type Part } from '../../chat/content.ts';
-import type { CandidateChunk, ModelChunk, SafetyRating, Usage } from '../../chat/language-model.ts';
+import type { CandidateChunk, Citation, ModelChunk, SafetyRating, Usage } from '../../chat/language-model.ts';
 import { citationsOf, groundingOf } from './grounding.ts';
 import { protocolError } from './json-stream-decoder.ts';
 import { isObject, type JsonObject, objectsIn } from './json-value.ts';
@@ -19,6 +19,13 @@ export interface ResponseOptions {
    * from the beginning of the answer, however many chunks ago that was.
    */
   readonly partsSoFar: Map<number, readonly Part[]>;
+  /** Same for citations: a chunk of a stream brings those of its own text, and the domain keeps the newest list. */
+  readonly citationsSoFar: Map<number, readonly Citation[]>;
+}
+
+/** The options of one answer, before its first response. */
+export function startReading(stripAttribution: boolean): ResponseOptions {
+  return { stripAttribution, partsSoFar: new Map(), citationsSoFar: new Map() };
 }
 
 /** Fails with what an `error` in the value means, or with `model_protocol_error`. */
@@ -26,7 +33,7 @@ export function readResponse(value: unknown, options: ResponseOptions): ModelChu
   // Without `alt=sse` everything, errors too, comes wrapped in an array.
   const body = Array.isArray(value) && value.length === 1 ? value[0] : value;
   if (!isObject(body)) throw protocolError('something that is not an object');
-  if (isObject(body.error)) throw upstreamError(Number(body.error.code ?? 500), body);
+  if (isObject(body.error)) throw upstreamError(typeof body.error.code === 'number' ? body.error.code : 500, body);
   if (!MARKS.some((mark) => body[mark] !== undefined)) throw protocolError('an object that is no response');
   const feedback = isObject(body.promptFeedback) ? body.promptFeedback : {};
   const usage = readUsage(body.usageMetadata);
@@ -43,21 +50,38 @@ export function readResponse(value: unknown, options: ResponseOptions): ModelChu
 function readCandidate(candidate: JsonObject, options: ResponseOptions): CandidateChunk {
   const content = isObject(candidate.content) ? candidate.content : {};
   const ratings = objectsIn(candidate.safetyRatings);
-  const citations = citationsOf(candidate.citationMetadata);
-  const index = typeof candidate.index === 'number' ? candidate.index : 0;
+  const index = readIndex(candidate.index);
+  const said = citationsOf(candidate.citationMetadata);
+  const citations = said.length > 0 ? withCitations(options.citationsSoFar.get(index) ?? [], said) : said;
+  if (citations.length > 0) options.citationsSoFar.set(index, citations);
   const parts = objectsIn(content.parts);
   const allParts = joinParts(options.partsSoFar.get(index) ?? [], parts);
   options.partsSoFar.set(index, allParts);
   return {
     index,
     parts,
-    ...(typeof candidate.finishReason === 'string' ? { finishReason: candidate.finishReason } : {}),
+    ...(typeof candidate.finishReason === 'string' && candidate.finishReason !== ''
+      ? { finishReason: candidate.finishReason }
+      : {}),
     ...(ratings.length > 0 ? { safetyRatings: ratings as SafetyRating[], safetyAttributes: scores(ratings) } : {}),
     ...(citations.length > 0 && !options.stripAttribution ? { citations } : {}),
     ...(isObject(candidate.groundingMetadata) && !options.stripAttribution
       ? { groundingMetadata: groundingOf(candidate.groundingMetadata, allParts) }
       : {}),
   };
+}
+
+/** Proto JSON leaves a zero out. Any other nonsense would put the words of one candidate into another one's mouth. */
+function readIndex(index: unknown): number {
+  if (index === undefined || index === null) return 0;
+  if (typeof index === 'number' && Number.isSafeInteger(index) && index >= 0) return index;
+  throw protocolError('a candidate whose index is no number of one');
+}
+
+/** Some of them may be repeated. */
+function withCitations(before: readonly Citation[], said: readonly Citation[]): readonly Citation[] {
+  const known = new Set(before.map((citation) => JSON.stringify(citation)));
+  return [...before, ...said.filter((citation) => !known.has(JSON.stringify(citation)))];
 }
 
 /** The seed's `safety_attributes`: category to score. Only Vertex gives scores; categories without one are left out. */

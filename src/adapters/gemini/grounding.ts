@@ -1,6 +1,7 @@
 // Where an answer comes from. The wire gives recitation citations with character offsets, and grounding as two lists,
 // supports and chunks, whose offsets count bytes of one part; clients get one list of citations in characters.
 
+import { visibleText } from '../../chat/content.ts';
 import type { Citation, GroundingMetadata } from '../../chat/language-model.ts';
 import { isObject, type JsonObject, objectsIn, stringsIn } from './json-value.ts';
 
@@ -10,7 +11,7 @@ export function citationsOf(metadata: unknown): readonly Citation[] {
   return objectsIn(metadata.citations ?? metadata.citationSources).map((source) => ({
     startIndex: whole(source.startIndex),
     endIndex: whole(source.endIndex),
-    url: String(source.uri ?? ''),
+    url: textOf(source.uri),
     ...optionalText('title', source.title),
     ...optionalText('license', source.license),
     ...optionalText('publicationDate', dateText(source.publicationDate)),
@@ -25,7 +26,7 @@ export function groundingOf(metadata: JsonObject, parts: readonly JsonObject[]):
     const [startIndex, endIndex] = characterRange(segment, parts);
     const indices = Array.isArray(support.groundingChunkIndices) ? support.groundingChunkIndices : [];
     return indices.flatMap((index): Citation[] => {
-      const source = sourceOf(chunks[Number(index)]);
+      const source = typeof index === 'number' ? sourceOf(chunks[index]) : undefined;
       return source ? [{ startIndex, endIndex, ...source }] : [];
     });
   });
@@ -36,7 +37,7 @@ export function groundingOf(metadata: JsonObject, parts: readonly JsonObject[]):
 function sourceOf(chunk: JsonObject | undefined): { url: string; title?: string } | undefined {
   const source = chunk && [chunk.web, chunk.retrievedContext, chunk.maps].find(isObject);
   if (!source) return undefined;
-  return { url: String(source.uri ?? ''), ...optionalText('title', source.title) };
+  return { url: textOf(source.uri), ...optionalText('title', source.title) };
 }
 
 /** A segment's bytes as characters of the candidate's visible text. A range that does not fit it stays as it is. */
@@ -44,21 +45,27 @@ function characterRange(segment: JsonObject, parts: readonly JsonObject[]): read
   const partIndex = whole(segment.partIndex);
   const start = whole(segment.startIndex);
   const end = whole(segment.endIndex);
-  const text = parts[partIndex]?.text;
+  const part = parts[partIndex];
+  // No source supports a thought: such a segment counts in what can be seen.
+  if (part?.thought === true) return charactersIn(visibleText(parts), start, end, 0);
+  const text = part?.text;
   if (typeof text !== 'string') return [start, end];
+  return charactersIn(text, start, end, visibleText(parts.slice(0, partIndex)).length);
+}
+
+function charactersIn(text: string, start: number, end: number, before: number): readonly [number, number] {
   const bytes = Buffer.from(text, 'utf8');
-  if (end > bytes.length) return [start, end];
-  const before = parts.slice(0, partIndex).reduce((length, part) => length + visibleLength(part), 0);
+  if (start < 0 || end < start || end > bytes.length) return [start, end];
   const characters = (count: number) => before + bytes.subarray(0, count).toString('utf8').length;
   return [characters(start), characters(end)];
 }
 
-function visibleLength(part: JsonObject): number {
-  return typeof part.text === 'string' && part.thought !== true ? part.text.length : 0;
-}
-
 function whole(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? Math.trunc(value) : 0;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function optionalText<Name extends string>(name: Name, value: unknown): { [K in Name]?: string } {
