@@ -4,7 +4,7 @@
 
 import { beginTurn, type ChatDependencies, type Send } from './begin-turn.ts';
 import type { Message } from './content.ts';
-import { ChatError, invalidField } from './errors.ts';
+import { asChatError, ChatError, invalidField } from './errors.ts';
 import { pageOfMessages } from './message-page.ts';
 import { presentSession } from './present-session.ts';
 import { reapTurn } from './reap-turn.ts';
@@ -70,8 +70,15 @@ export class ChatSession {
 
   /** Removes every trace, and cancels a running turn: nothing of it can be written afterwards. */
   async delete(): Promise<void> {
-    await this.#deps.store.delete(this.key);
-    this.#deps.running.find(this.key)?.lose('gone');
+    const running = this.#deps.running.find(this.key);
+    try {
+      await this.#deps.store.delete(this.key);
+    } catch (error) {
+      // Gone already, perhaps by this very call whose answer was lost: its turn is gone as well.
+      if (asChatError(error).code === 'session_not_found') running?.lose('gone');
+      throw error;
+    }
+    running?.lose('gone');
   }
 
   /** The committed history, page by page; costs O(page). Fails with `invalid_page_token`, `session_not_found`. */

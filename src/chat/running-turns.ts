@@ -44,6 +44,8 @@ export class RunningTurns {
     void turn.ended.then(() => this.#forget(address, turn));
     this.#scheduleRenewal();
     turn.start();
+    // Its send was accepted just before the drain began.
+    if (this.#isDraining) turn.stop(shutDown());
     return turn;
   }
 
@@ -62,11 +64,7 @@ export class RunningTurns {
     this.#whenIdle.push(resolve);
     const { clock } = this.#deps;
     const stopTurns = clock.after(deadlineMs, () => {
-      const error = new ChatError(
-        'draining',
-        'The replica that produced the turn was shut down. Send the message again.',
-      );
-      for (const turn of this.#turns.values()) turn.stop(error);
+      for (const turn of this.#turns.values()) turn.stop(shutDown());
     });
     const giveUp = clock.after(deadlineMs + FINISH_GRACE_MS, () => {
       for (const turn of this.#turns.values()) turn.giveUp();
@@ -101,6 +99,10 @@ export class RunningTurns {
       // A store that does not answer is met again by the next renewal and by `finish`, which has the last word.
     }
   }
+}
+
+function shutDown(): ChatError {
+  return new ChatError('draining', 'The replica that produced the turn was shut down. Send the message again.');
 }
 
 function addressOf(key: SessionKey): string {

@@ -50,4 +50,4 @@ export function problems(options: { hasBody: boolean }, ...codes: readonly Probl
 const RETRY_STATUSES = new Set([409, 429, 503]);
 const RETRY_AFTER: Header = { 'Retry-After': { type: 'integer', description: 'Seconds.' } };
 
-export const NO_CONTENT: object = { description: 'Done.' };
+export const NO_CONTENT: object = { type: 'null', description: 'Done.' };

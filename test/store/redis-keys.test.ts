@@ -9,6 +9,7 @@ import { until } from '../support/until.ts';
 import {
   aBatch,
   aChange,
+  aFailure,
   aKey,
   anEnding,
   aReap,
@@ -119,6 +120,39 @@ describe('what a session leaves in Redis', () => {
     await until('all of it has expired', async () => (await keysUnder(client, prefix)).length === 0, {
       deadlineMs: 2000,
     });
+  });
+
+  it('is nothing after it has expired early, because a change has made its lifetime shorter than that of its log', async () => {
+    const key = aKey();
+    await store.create(key, aSession());
+    await commitTurn(store, key);
+    await store.update(key, aChange(2, { ttlS: 0.05 }));
+    await until('the session has expired', () => isGone(store, key));
+    expect(await client.exists(sessionKeys(prefix, key).events)).toBe(0);
+  });
+
+  it('has the newest question until a turn has committed', async () => {
+    const key = aKey();
+    await store.create(key, aSession());
+    const { newest } = sessionKeys(prefix, key);
+    const failed = await begin(store, key, { question: bytes('Why?') });
+    await store.finish(key, aFailure(failed));
+    expect(await client.hget(newest, '/question')).toBe('Why?');
+    const committed = await begin(store, key, { question: bytes('How?') });
+    expect(await client.hget(newest, '/question')).toBe('How?');
+    await store.finish(key, anEnding(committed));
+    expect(await client.hget(newest, '/question')).toBeNull();
+  });
+
+  it('is not in the list any more once somebody has met it there', async () => {
+    const [kept, expired] = [aKey('alice'), aKey('alice')];
+    await store.create(kept, aSession());
+    await store.create(expired, aSession({ ttlS: 0.05 }));
+    const list = sessionListKey(prefix, 'alice');
+    expect(await client.zcard(list)).toBe(2);
+    await until('the session has expired', () => isGone(store, expired));
+    expect((await store.list('alice', 10)).items).toHaveLength(1);
+    expect(await client.zrange(list, '0', '-1')).toEqual([kept.sessionId]);
   });
 
   it('has a log for minutes only, and shorter than the session', async () => {

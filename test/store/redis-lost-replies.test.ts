@@ -172,6 +172,24 @@ describe('on a bad way to Redis', () => {
     expect(begun).toMatchObject({ version: 2, history: ['question of other', 'answer of other'] });
   });
 
+  it('news that are late in the list do not put a session behind those that it has overtaken since', async () => {
+    const key = aKey();
+    await direct.create(key, aSession());
+    const other = { owner: key.owner, sessionId: 'other' };
+    const late = proxy.doBefore(SCRIPTS.touch.sha, async () => {
+      const { updateTimeMs } = await direct.read(key);
+      await until('the clock has moved on', () => Date.now() > updateTimeMs + 1);
+      const created = await direct.create(other, aSession());
+      await until('the clock has moved on', () => Date.now() > created.updateTimeMs + 1);
+      await direct.update(key, aChange(1));
+    });
+    await begin(store, key);
+    await late;
+    await store.close();
+    const { items } = await direct.list(key.owner, 10);
+    expect(items.map(({ sessionId }) => sessionId)).toEqual([key.sessionId, 'other']);
+  });
+
   it('a deletion that is late in the list does not take the next session of the name from it', async () => {
     const key = aKey();
     const { updateTimeMs } = await direct.create(key, aSession());

@@ -50,11 +50,13 @@ export class Transport {
   /** The whole body of a successful answer. */
   async fetchBody(url: string, body: string, signal: AbortSignal): Promise<Uint8Array> {
     const watch = new CallWatch(signal, this.#rules.firstEventTimeoutMs);
+    let hasAnswer = false;
     try {
       const response = await this.#open(url, body, watch);
+      hasAnswer = true;
       return await this.#readAll(response.body, this.#rules.bodyBytesMax);
     } catch (error) {
-      throw watch.explain(error, false);
+      throw watch.explain(error, hasAnswer);
     } finally {
       watch.stop();
     }
@@ -67,12 +69,10 @@ export class Transport {
   async *stream(url: string, body: string, signal: AbortSignal, onAlive: (alive: () => void) => void) {
     const watch = new CallWatch(signal, this.#rules.firstEventTimeoutMs);
     let hasAnswer = false;
-    onAlive(() => {
-      hasAnswer = true;
-      watch.extend(this.#rules.idleTimeoutMs);
-    });
+    onAlive(() => watch.extend(this.#rules.idleTimeoutMs));
     try {
       const response = await this.#open(url, body, watch);
+      hasAnswer = true;
       for await (const bytes of response.body) yield bytes as Uint8Array;
     } catch (error) {
       throw watch.explain(error, hasAnswer);

@@ -25,8 +25,10 @@ export function upstreamError(status: number, body: unknown, retryAfter?: string
     const text = 'The model has no capacity for this request now.';
     return new ChatError('model_overloaded', text, withRetryAfter({ diagnosis }, retryAfterS));
   }
-  if (status === 408 || status === 504)
-    return new ChatError('model_timeout', 'The model did not answer in time.', { diagnosis });
+  if (status === 408 || status === 504) {
+    const text = 'The model did not answer in time.';
+    return new ChatError('model_timeout', text, withRetryAfter({ diagnosis }, secondsOf(retryAfter)));
+  }
   if (status === 404 || status === 400 || REQUEST_STATUSES.has(reason)) {
     return new ChatError('unsupported_by_model', message || 'The model refused the request.', { diagnosis });
   }
@@ -51,8 +53,8 @@ function secondsOf(header: string | undefined): number | undefined {
 /** google.rpc.RetryInfo: `{"retryDelay": "17s"}`. */
 function retryInfoSeconds(details: unknown): number | undefined {
   for (const detail of objectsIn(details)) {
-    const match = typeof detail.retryDelay === 'string' ? /^(\d{1,6})(?:\.\d+)?s$/.exec(detail.retryDelay) : null;
-    if (match) return Math.max(1, Number(match[1]));
+    const match = typeof detail.retryDelay === 'string' ? /^(\d{1,6}(?:\.\d{1,9})?)s$/.exec(detail.retryDelay) : null;
+    if (match) return Math.max(1, Math.ceil(Number(match[1])));
   }
   return undefined;
 }

@@ -15,7 +15,7 @@ export const deleteSession: Route = (app, { sessions }) => {
         tags: ['sessions'],
         params: SessionParams,
         querystring: NoQuery,
-        response: { 204: NO_CONTENT, ...problems({ hasBody: false }, 'session_not_found') },
+        response: { 204: NO_CONTENT, ...problems({ hasBody: true }, 'session_not_found') },
       },
     },
     async (request, reply) => {

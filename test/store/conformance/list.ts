@@ -145,6 +145,15 @@ export function listBehaves(bench: Bench): void {
       expect(await walk(store, owner, 50)).toEqual(kept.toReversed());
     });
 
+    it('has the long-lived also after shorter-lived ones that came later', async () => {
+      const { store } = bench;
+      const [long, short] = [aKey('alice'), aKey('alice')];
+      await store.create(long, aSession());
+      await store.create(short, aSession({ ttlS: 0.05 }));
+      await until('the short-lived has expired', () => isGone(store, short));
+      expect(await walk(store, 'alice', 10)).toEqual([long.sessionId]);
+    });
+
     it('has a session that was deleted and made again once', async () => {
       const { store, other } = bench;
       const key = aKey();

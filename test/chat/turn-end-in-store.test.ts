@@ -1,14 +1,11 @@
-// A running turn and its store: what is written when, and what happens while the store is slow, away, or of another
-// opinion.
+// The end of a turn and its store, which may be slow, away, or of another opinion; and the lease that it keeps until then.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import type { EventBatch, SessionStore } from '../../src/chat/session-store.ts';
+import type { SessionStore } from '../../src/chat/session-store.ts';
 import {
   ask,
   ChatScene,
   eventsOf,
-  FLUSH_BYTES,
-  FLUSH_MS,
   LEASE_MS,
   type SceneOptions,
   storedEvents,
@@ -33,141 +30,6 @@ async function begin(storeAsSeen?: SceneOptions['storeAsSeen']) {
   await settle();
   return { session, turn, call: scene.model.call };
 }
-
-describe('the log in the store', () => {
-  /** A turn whose appends are written down. */
-  async function watched() {
-    const appends: EventBatch[] = [];
-    const begun = await begin((store) => ({
-      append: (key, epoch, batch) => {
-        appends.push(batch);
-        return store.append(key, epoch, batch);
-      },
-    }));
-    return { ...begun, appends };
-  }
-
-  it('has the first chunk at once', async () => {
-    const { turn, call, appends } = await watched();
-    expect(appends).toEqual([]);
-    call.text('Hel');
-    await settle();
-    expect(appends.map(({ afterSeq, lastSeq }) => [afterSeq, lastSeq])).toEqual([[0, 2]]);
-    expect(typesOf(await storedEvents(scene, turn))).toEqual(['turn.started', 'candidate.delta']);
-    turn.cancel();
-    await turn.ended;
-  });
-
-  it('gets what follows together, after a while', async () => {
-    const { turn, call, appends } = await watched();
-    call.text('first');
-    await scene.clock.advance(FLUSH_MS);
-    const before = appends.length;
-    for (let i = 0; i < 10; i += 1) {
-      call.text(`${i}`);
-      await settle();
-    }
-    await scene.clock.advance(FLUSH_MS - 1);
-    expect(appends).toHaveLength(before);
-    await scene.clock.advance(1);
-    expect(appends.slice(before).map(({ afterSeq, lastSeq }) => [afterSeq, lastSeq])).toEqual([[2, 12]]);
-    turn.cancel();
-    await turn.ended;
-  });
-
-  it('does not wait when there is much', async () => {
-    const { turn, call, appends } = await watched();
-    call.text('first');
-    await scene.clock.advance(FLUSH_MS);
-    const before = appends.length;
-    call.text('x'.repeat(FLUSH_BYTES));
-    await settle();
-    expect(appends).toHaveLength(before + 1);
-    turn.cancel();
-    await turn.ended;
-  });
-
-  it('gets its first sign before the first chunk when the model thinks for long', async () => {
-    const { turn } = await watched();
-    await scene.clock.advance(FLUSH_MS);
-    expect(typesOf(await storedEvents(scene, turn))).toEqual(['turn.started']);
-    turn.cancel();
-    await turn.ended;
-  });
-
-  it('gets the rest with the end, so that a short turn is two writes', async () => {
-    const { turn, call, appends } = await watched();
-    call.text('Hello', 'STOP');
-    call.end();
-    await turn.ended;
-    expect(appends).toHaveLength(1);
-    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
-  });
-
-  it('never holds up a viewer or the model: a store that is away gets everything with the end', async () => {
-    const { turn, call } = await begin(() => ({ append: () => Promise.reject(storeAway()) }));
-    for (const text of ['a', 'b', 'c']) {
-      call.text(text);
-      await scene.clock.advance(1000);
-    }
-    expect(typesOf(eventsOf(turn))).toEqual(['turn.started', ...Array(3).fill('candidate.delta')]);
-    expect(await storedEvents(scene, turn)).toEqual([]);
-    call.text('', 'STOP');
-    call.end();
-    expect((await turn.ended).state).toBe('COMMITTED');
-    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
-  });
-
-  it('has every event once although replies were lost', async () => {
-    let calls = 0;
-    const { turn, call } = await begin((store) => ({
-      async append(...args) {
-        const appended = await store.append(...args);
-        calls += 1;
-        if (calls % 2 === 1) throw storeAway();
-        return appended;
-      },
-    }));
-    for (const text of ['a', 'b', 'c', 'd']) {
-      call.text(text);
-      await scene.clock.advance(3 * FLUSH_MS);
-    }
-    call.text('', 'STOP');
-    call.end();
-    await turn.ended;
-    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
-  });
-
-  it('is asked by one append of a turn at a time', async () => {
-    let open = 0;
-    let most = 0;
-    const release: (() => void)[] = [];
-    const { turn, call } = await begin((store) => ({
-      async append(...args) {
-        open += 1;
-        most = Math.max(most, open);
-        await new Promise<void>((resolve) => release.push(resolve));
-        open -= 1;
-        return store.append(...args);
-      },
-    }));
-    for (let i = 0; i < 5; i += 1) {
-      call.text('x'.repeat(FLUSH_BYTES));
-      await scene.clock.advance(FLUSH_MS);
-      if (i % 2 === 1) release.shift()?.();
-    }
-    call.text('', 'STOP');
-    call.end();
-    await settle();
-    while (release.length > 0) {
-      release.shift()?.();
-      await settle();
-    }
-    expect((await turn.ended).state).toBe('COMMITTED');
-    expect(most).toBe(1);
-    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
-  });
-});
 
 describe('the end in the store', () => {
   it('is told to nobody before the store has it', async () => {
