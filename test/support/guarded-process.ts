@@ -7,6 +7,8 @@ import { once } from 'node:events';
 export interface GuardedProcess {
   readonly pid: number;
   readonly hasExited: boolean;
+  /** `null` while it runs, and when a signal has ended it. */
+  readonly exitCode: number | null;
   /** What it has written so far, standard output and error. */
   readonly output: string;
   signal(signal: NodeJS.Signals): void;
@@ -38,6 +40,9 @@ export async function startGuarded(command: string, args: readonly string[], fol
     pid,
     get hasExited() {
       return child.exitCode !== null || child.signalCode !== null;
+    },
+    get exitCode() {
+      return child.exitCode;
     },
     get output() {
       return output;
