@@ -6,6 +6,7 @@ import { ChatError, invalidField } from './errors.ts';
 import type { GroundingSource, ModelRequest } from './language-model.ts';
 import { reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeMessage, encodeMessage, encodeTurn } from './records.ts';
+import { versionMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { RunningTurns } from './running-turns.ts';
 import { type SessionConfig, type SessionKey, settingsOf } from './session.ts';
@@ -134,10 +135,6 @@ function encodeQuestion(parts: readonly Part[], start: TurnStart): Uint8Array {
     parts,
     createTime: start.createTime,
   });
-}
-
-function versionMismatch(version: number): ChatError {
-  return new ChatError('version_mismatch', `The session has version ${version} now.`, { currentVersion: version });
 }
 
 function refusal(begun: Exclude<Begun, { outcome: 'begun' }>): ChatError {

@@ -9,6 +9,7 @@ import { pageOfMessages } from './message-page.ts';
 import { presentSession } from './present-session.ts';
 import { reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeTurn, encodeLimitedConfig } from './records.ts';
+import { versionMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import {
   METADATA_PAIRS_MAX,
@@ -133,8 +134,4 @@ export class ChatSession {
       ttlS,
     };
   }
-}
-
-function versionMismatch(version: number): ChatError {
-  return new ChatError('version_mismatch', `The session has version ${version} now.`, { currentVersion: version });
 }

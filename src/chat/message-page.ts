@@ -2,8 +2,8 @@
 // costs what it holds.
 
 import type { Message } from './content.ts';
-import { ChatError } from './errors.ts';
 import { decodeMessage } from './records.ts';
+import { invalidPageToken } from './refusals.ts';
 import type { MessageOrder, Page, SessionKey } from './session.ts';
 import type { SessionStore } from './session-store.ts';
 
@@ -44,6 +44,6 @@ async function newestFirst(store: SessionStore, key: SessionKey, request: PageRe
 
 function positionIn(token: string, order: MessageOrder): number {
   const match = /^(asc|desc)-(\d{1,9})$/.exec(token);
-  if (match?.[1] !== order) throw new ChatError('invalid_page_token', 'The page token is not one of this listing.');
+  if (match?.[1] !== order) throw invalidPageToken();
   return Number(match[2]);
 }

@@ -3,11 +3,16 @@
 import { ChatError } from '../../chat/errors.ts';
 import type { Backend } from './endpoint.ts';
 
+export type AuthHeaders = Readonly<Record<string, string>>;
+
 export interface Credentials {
   /** Fails with `model_error` when no token can be had. */
-  headers(): Promise<Readonly<Record<string, string>>>;
-  /** The upstream refused the token: the next one is new. False when there is nothing to renew. */
-  renew(): Promise<boolean>;
+  headers(): Promise<AuthHeaders>;
+  /**
+   * The upstream refused these headers: the next ones are others. Many calls may be refused with the same token; it is
+   * replaced once. False when there is nothing to renew.
+   */
+  renew(refused: AuthHeaders): Promise<boolean>;
 }
 
 export function credentialsFor(backend: Backend): Credentials {
@@ -23,7 +28,7 @@ export function credentialsFor(backend: Backend): Credentials {
   }
 }
 
-function fixed(headers: Readonly<Record<string, string>>): Credentials {
+function fixed(headers: AuthHeaders): Credentials {
   return { headers: async () => headers, renew: async () => false };
 }
 
@@ -34,27 +39,37 @@ type AuthClient = { getRequestHeaders(): Promise<Headers> };
 class DefaultCredentials implements Credentials {
   #client: Promise<AuthClient> | undefined;
   /** Impersonated clients ask for a token per caller; one request at a time serves all. */
-  #pending: Promise<Readonly<Record<string, string>>> | undefined;
+  #pending: Promise<AuthHeaders> | undefined;
+  /** What the newest callers were given. */
+  #current: AuthHeaders | undefined;
 
-  headers(): Promise<Readonly<Record<string, string>>> {
-    this.#pending ??= this.#readHeaders().finally(() => {
-      this.#pending = undefined;
+  headers(): Promise<AuthHeaders> {
+    if (this.#pending) return this.#pending;
+    const pending = this.#readHeaders().finally(() => {
+      if (this.#pending === pending) this.#pending = undefined;
     });
-    return this.#pending;
+    this.#pending = pending;
+    return pending;
   }
 
   /** Taking only headers, the library never sees a 401: a new client has no old token. */
-  async renew(): Promise<boolean> {
+  async renew(refused: AuthHeaders): Promise<boolean> {
+    if (refused.authorization !== this.#current?.authorization) return true;
     this.#client = undefined;
+    this.#pending = undefined;
+    this.#current = undefined;
     return true;
   }
 
-  async #readHeaders(): Promise<Readonly<Record<string, string>>> {
+  async #readHeaders(): Promise<AuthHeaders> {
+    this.#client ??= newClient();
+    const client = this.#client;
     try {
-      this.#client ??= newClient();
-      return Object.fromEntries(await (await this.#client).getRequestHeaders());
+      const headers = Object.fromEntries(await (await client).getRequestHeaders());
+      if (this.#client === client) this.#current = headers;
+      return headers;
     } catch (cause) {
-      this.#client = undefined;
+      if (this.#client === client) this.#client = undefined;
       // The library's texts may contain tokens: they go nowhere.
       const diagnosis = 'no access token: check the Application Default Credentials';
       throw new ChatError('model_error', 'The service has no credentials for the model now.', { cause, diagnosis });

@@ -90,16 +90,19 @@ export class Transport {
   async #open(url: string, body: string, watch: CallWatch): Promise<Dispatcher.ResponseData> {
     let hasRenewed = false;
     for (let retries = 0; ; ) {
-      const response = await request(url, {
+      const headers = await watch.race(this.#credentials.headers());
+      const call = request(url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...(await watch.race(this.#credentials.headers())) },
+        headers: { 'content-type': 'application/json', ...headers },
         body,
         signal: watch.signal,
         dispatcher: this.#agent,
       });
+      // A call that waits for a free connection hears of an abort only when it gets one.
+      const response = await watch.race(call);
       if (response.statusCode === 200) return response;
       const error = await this.#readError(response);
-      if (response.statusCode === 401 && !hasRenewed && (await this.#credentials.renew())) {
+      if (response.statusCode === 401 && !hasRenewed && (await this.#credentials.renew(headers))) {
         hasRenewed = true;
         continue;
       }

@@ -2,6 +2,7 @@
 // status, and undici's errors for what never became an answer.
 
 import { ChatError, type ChatErrorDetails } from '../../chat/errors.ts';
+import { protocolError } from './json-stream-decoder.ts';
 import { isObject, objectsIn } from './json-value.ts';
 
 /** Errors about the request itself, as google.rpc names them; their message is meant for the caller. */
@@ -9,6 +10,9 @@ const REQUEST_STATUSES = new Set(['INVALID_ARGUMENT', 'FAILED_PRECONDITION', 'OU
 
 /** Upstream texts can be long and quote the request; this much of them helps. */
 const MESSAGE_CHARACTERS_MAX = 500;
+
+/** Access tokens, identity tokens and API keys of Google, should a text quote one. */
+const SECRET = /\b(?:ya29\.|AIza|eyJ)[\w.-]+/g;
 
 /** `status` is the HTTP status, or the code in the body once that has begun; `body` is whatever came, parsed if it could be. */
 export function upstreamError(status: number, body: unknown, retryAfter?: string): ChatError {
@@ -37,7 +41,7 @@ export function upstreamError(status: number, body: unknown, retryAfter?: string
 
 /** What the upstream says about our credential is for the operator alone. */
 function refusedCredential(status: number, message: string, diagnosis: string): ChatError {
-  const details = { diagnosis: `${diagnosis}: ${message}`, retryable: false };
+  const details = { diagnosis: `${diagnosis}: ${message.replace(SECRET, '[secret]')}`, retryable: false };
   return new ChatError('model_error', `The model refused the credentials of this service (${status}).`, details);
 }
 
@@ -79,6 +83,8 @@ export function transportError(error: unknown, hasAnswer: boolean): ChatError {
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
     return new ChatError('model_timeout', 'The model did not answer in time.', details);
   }
+  const isNoHttp = error instanceof Error && error.name === 'HTTPParserError';
+  if (isNoHttp || code === 'UND_ERR_HEADERS_OVERFLOW') return protocolError('something that is not HTTP', error);
   if (!hasAnswer || UNREACHABLE.has(code)) {
     return new ChatError('model_unreachable', 'The model cannot be reached.', details);
   }

@@ -3,6 +3,13 @@
 
 import type { Clock } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
+import {
+  invalidPageToken,
+  sessionExists,
+  sessionNotFound,
+  turnNotFound,
+  versionMismatch,
+} from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type {
   Appended,
@@ -57,7 +64,7 @@ export class MemorySessionStore implements SessionStore {
   async create(key: SessionKey, given: CreateSession): Promise<StoredSession> {
     const taken = this.#find(key);
     if (taken?.attempt === given.attempt) return presentStored(key.sessionId, taken);
-    if (taken) throw new ChatError('session_exists', 'A session with this id exists already.');
+    if (taken) throw sessionExists();
     if (this.#count >= this.#rules.sessionsMax) this.#dropExpired();
     if (this.#count >= this.#rules.sessionsMax) {
       throw new ChatError('overloaded', 'The memory of this process holds no more sessions. Use Redis.');
@@ -88,10 +95,7 @@ export class MemorySessionStore implements SessionStore {
   async update(key: SessionKey, change: UpdateSession): Promise<StoredSession> {
     const session = this.#get(key);
     if (session.attempt !== change.attempt) {
-      if (session.version !== change.ifVersion) {
-        const currentVersion = session.version;
-        throw new ChatError('version_mismatch', `The session has version ${currentVersion} now.`, { currentVersion });
-      }
+      if (session.version !== change.ifVersion) throw versionMismatch(session.version);
       session.config = change.config;
       session.ttlS = change.ttlS;
       session.attempt = change.attempt;
@@ -147,7 +151,7 @@ export class MemorySessionStore implements SessionStore {
   async readTurn(key: SessionKey, turnId: string): Promise<Uint8Array> {
     const session = this.#get(key);
     const record = session.fullRecords.get(turnId) ?? session.turns.get(turnId)?.record;
-    if (!record) throw new ChatError('turn_not_found', 'The session has no such turn.');
+    if (!record) throw turnNotFound();
     return record;
   }
 
@@ -202,7 +206,7 @@ export class MemorySessionStore implements SessionStore {
 
   #get(key: SessionKey): MemorySession {
     const session = this.#find(key);
-    if (!session) throw new ChatError('session_not_found', 'There is no such session.');
+    if (!session) throw sessionNotFound();
     return session;
   }
 
@@ -238,5 +242,5 @@ export class MemorySessionStore implements SessionStore {
 
 function activityOf(pageToken: string): number {
   if (/^\d{1,15}$/.test(pageToken)) return Number(pageToken);
-  throw new ChatError('invalid_page_token', 'The page token is not one of this listing.');
+  throw invalidPageToken();
 }

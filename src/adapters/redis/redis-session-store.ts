@@ -1,6 +1,6 @@
 // Sessions in Redis. Each port member is one script or one read; all outcomes of scripts are translated here, once.
 
-import { ChatError } from '../../chat/errors.ts';
+import { sessionExists, sessionNotFound, turnNotFound, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type {
   Appended,
@@ -20,7 +20,7 @@ import { allKeys, type SessionKeys, sessionKeys } from './keys.ts';
 import { type RedisArgument, type RedisConfig, RedisConnection } from './redis-connection.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 import { SessionList } from './session-list.ts';
-import { number, readStored, STORED_FIELDS, sessionNotFound, text } from './stored-session.ts';
+import { number, readStored, STORED_FIELDS, text } from './stored-session.ts';
 
 export interface StoreRules {
   /** How long frames can be read again after their turn has ended. */
@@ -47,7 +47,7 @@ export class RedisSessionStore implements SessionStore {
   async create(key: SessionKey, session: CreateSession): Promise<StoredSession> {
     const { attempt, config, ttlS, openCalls, messages } = session;
     const [outcome] = await this.#run(SCRIPTS.create, key, [attempt, config, ttlS * 1000, openCalls, ...messages]);
-    if (outcome === 'EXISTS') throw new ChatError('session_exists', 'A session with this id exists already.');
+    if (outcome === 'EXISTS') throw sessionExists();
     return this.#readAndTouch(key);
   }
 
@@ -65,10 +65,7 @@ export class RedisSessionStore implements SessionStore {
     const { attempt, ifVersion, config, ttlS } = change;
     const [outcome, version] = await this.#run(SCRIPTS.update, key, [attempt, ifVersion, config, ttlS * 1000]);
     if (outcome === 'GONE') throw sessionNotFound();
-    if (outcome === 'MOVED') {
-      const currentVersion = number(version);
-      throw new ChatError('version_mismatch', `The session has version ${currentVersion} now.`, { currentVersion });
-    }
+    if (outcome === 'MOVED') throw versionMismatch(number(version));
     return this.#readAndTouch(key);
   }
 
@@ -178,7 +175,7 @@ export class RedisSessionStore implements SessionStore {
     ]);
     if (exists === 0) throw sessionNotFound();
     const found = full ?? record;
-    if (!found) throw new ChatError('turn_not_found', 'The session has no such turn.');
+    if (!found) throw turnNotFound();
     return found as Uint8Array;
   }
 

@@ -1,7 +1,7 @@
 // An owner's sessions, newest activity first. The list lives on another slot than the sessions, so it is written after
 // the fact, may lag behind, and is put right while it is read: members that have gone are dropped when met.
 
-import { ChatError } from '../../chat/errors.ts';
+import { invalidPageToken } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { StoredSession } from '../../chat/session-store.ts';
 import { sessionKeys, sessionListKey } from './keys.ts';
@@ -121,6 +121,6 @@ function isAfter(member: Cursor, cursor: Cursor): boolean {
 
 function parseToken(token: string): Cursor {
   const match = /^(\d{1,16})\.([A-Za-z0-9_-]{1,128})$/.exec(token);
-  if (!match?.[1] || !match[2]) throw new ChatError('invalid_page_token', 'The page token is not one of this listing.');
+  if (!match?.[1] || !match[2]) throw invalidPageToken();
   return { score: Number(match[1]), sessionId: match[2] };
 }

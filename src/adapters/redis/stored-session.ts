@@ -1,6 +1,5 @@
 // The meta hash of a session, read field by field.
 
-import { ChatError } from '../../chat/errors.ts';
 import type { StoredSession } from '../../chat/session-store.ts';
 
 /** What `readStored` needs, in its order. */
@@ -47,8 +46,4 @@ export function text(bytes: unknown): string {
 
 export function number(bytes: unknown): number {
   return bytes === null || bytes === undefined ? 0 : Number(text(bytes));
-}
-
-export function sessionNotFound(): ChatError {
-  return new ChatError('session_not_found', 'There is no such session.');
 }

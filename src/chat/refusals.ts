@@ -1,0 +1,23 @@
+// Refusals that more than one place has to make, in the same words: both stores, and the domain before it asks them.
+
+import { ChatError } from './errors.ts';
+
+export function sessionNotFound(): ChatError {
+  return new ChatError('session_not_found', 'There is no such session.');
+}
+
+export function sessionExists(): ChatError {
+  return new ChatError('session_exists', 'A session with this id exists already.');
+}
+
+export function turnNotFound(): ChatError {
+  return new ChatError('turn_not_found', 'The session has no such turn.');
+}
+
+export function versionMismatch(currentVersion: number): ChatError {
+  return new ChatError('version_mismatch', `The session has version ${currentVersion} now.`, { currentVersion });
+}
+
+export function invalidPageToken(): ChatError {
+  return new ChatError('invalid_page_token', 'The page token is not one of this listing.');
+}
