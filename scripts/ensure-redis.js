@@ -1,4 +1,5 @@
-// Runs before the tests (`pretest`): they need a redis-server that they can start themselves, or the URL of one.
+// Runs before the tests (`pretest`): they need a redis-server that they can start, kill and freeze themselves. What one
+// running Redis can show is tried on the one that TEST_REDIS_URL names, if it names one.
 // Plain JavaScript on Node's own modules, because it may run before anything else works.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,13 +16,14 @@ main();
 function main() {
   const { TEST_REDIS_URL } = process.env;
   if (TEST_REDIS_URL) {
-    say(`The tests use the Redis of TEST_REDIS_URL (${withoutSecrets(TEST_REDIS_URL)}).`);
-  } else if (isOnPath('redis-server')) {
+    say(`The tests use the Redis of TEST_REDIS_URL (${withoutSecrets(TEST_REDIS_URL)}) wherever one will do.`);
+  }
+  if (isOnPath('redis-server')) {
     say(`The tests start ${versionOf('redis-server')}`);
   } else if (canInstall()) {
     install();
   } else {
-    say(`The tests need redis-server on the PATH (or TEST_REDIS_URL). Install it with:\n  ${commandFor()}`);
+    say(`The tests need redis-server on the PATH. Install it with:\n  ${commandFor()}`);
     process.exitCode = 1;
   }
 }

@@ -35,7 +35,8 @@ describe('ensure-redis', () => {
   });
 
   it('says that a Redis that was named is used, without its password', () => {
-    const { status, stdout } = run({}, { TEST_REDIS_URL: 'redis://user:secret@redis.test:6380/2' });
+    const named = { TEST_REDIS_URL: 'redis://user:secret@redis.test:6380/2' };
+    const { status, stdout } = run({ 'redis-server': 'echo "Redis server v=7.0.15"' }, named);
     expect(stdout).toContain('redis://redis.test:6380/2');
     expect(stdout).not.toContain('secret');
     expect(status).toBe(0);
