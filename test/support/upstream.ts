@@ -14,7 +14,8 @@ export interface UpstreamCall {
   readonly aborted: Promise<void>;
 }
 
-export type Script = (response: ServerResponse, call: UpstreamCall) => void | Promise<void>;
+/** What it returns is awaited. */
+export type Script = (response: ServerResponse, call: UpstreamCall) => unknown;
 
 export interface Upstream extends AsyncDisposable {
   readonly url: string;
