@@ -12,6 +12,8 @@ import type { Upstream } from '../support/upstream.ts';
 
 export interface ServiceProcess extends AsyncDisposable {
   readonly client: Client;
+  /** The home of its user, where Application Default Credentials may be. */
+  readonly home: string;
   /** Ends the process; what it had logged. */
   end(): Promise<string>;
 }
@@ -44,6 +46,7 @@ export async function startProcess(
   };
   return {
     client: new Client(url),
+    home,
     end,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
@@ -55,22 +58,49 @@ export async function startProcess(
 
 export const SUBJECT = 'eyJ.the-subject-token';
 
-/** The file of an external account, in a folder that is removed. */
-export async function externalAccount(tokens: Upstream): Promise<AsyncDisposable & { readonly env: Environment }> {
+/** Files of credentials, in a folder that is removed. */
+export interface AccountFile extends AsyncDisposable {
+  readonly env: Environment;
+  /** What the file holds. */
+  readonly account: object;
+}
+
+async function writeAccount(accountFor: (subjectFile: string) => object): Promise<AccountFile> {
   const folder = await mkdtemp(join(tmpdir(), 'csp-test-adc-'));
   const [subject, file] = [join(folder, 'subject'), join(folder, 'adc.json')];
+  const account = accountFor(subject);
   await writeFile(subject, SUBJECT);
-  const account = {
+  await writeFile(file, JSON.stringify(account));
+  return {
+    env: { GOOGLE_APPLICATION_CREDENTIALS: file, METADATA_SERVER_DETECTION: 'none' },
+    account,
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+function external(tokens: Upstream, subjectFile: string): object {
+  return {
     type: 'external_account',
     audience: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/x',
     subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
     token_url: `${tokens.url}/v1/token`,
-    credential_source: { file: subject },
+    credential_source: { file: subjectFile },
     quota_project_id: 'who-pays',
   };
-  await writeFile(file, JSON.stringify(account));
-  return {
-    env: { GOOGLE_APPLICATION_CREDENTIALS: file, METADATA_SERVER_DETECTION: 'none' },
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
-  };
+}
+
+/** An external account whose token service is `tokens`. */
+export function externalAccount(tokens: Upstream): Promise<AccountFile> {
+  return writeAccount((subjectFile) => external(tokens, subjectFile));
+}
+
+/** A service account that is impersonated by an external account; `tokens` serves the tokens of both. */
+export function impersonatedAccount(tokens: Upstream): Promise<AccountFile> {
+  return writeAccount((subjectFile) => ({
+    type: 'impersonated_service_account',
+    service_account_impersonation_url: `${tokens.url}/v1/projects/-/serviceAccounts/x@y.example:generateAccessToken`,
+    // Undocumented; without it the library asks Google whatever the line above says.
+    endpoint: tokens.url,
+    source_credentials: external(tokens, subjectFile),
+  }));
 }

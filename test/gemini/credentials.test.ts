@@ -1,13 +1,19 @@
 // Who the service says it is: Application Default Credentials as google-auth-library finds them in the environment of a
-// process, with tokens from a server of ours; the key of the Developer API; nothing for an emulator.
+// process, with tokens from a server of ours.
 
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { GeminiModel } from '../../src/adapters/gemini/gemini-model.ts';
 import type { Client } from '../support/client.ts';
 import { until } from '../support/until.ts';
 import { answer, asJson, type Script, startUpstream, type Upstream } from '../support/upstream.ts';
-import { type Environment, externalAccount, SUBJECT, startProcess } from './credentials-process.ts';
-import { ask, RULES, startModel, WAYS } from './model-scene.ts';
+import {
+  type Environment,
+  externalAccount,
+  impersonatedAccount,
+  SUBJECT,
+  startProcess,
+} from './credentials-process.ts';
 
 /** The fake of a metadata server: tokens with numbers. */
 function metadataScript(tokenAnswer: (number: number) => Promise<object> | object): Script {
@@ -53,6 +59,15 @@ async function send(client: Client, path?: string) {
   return client.post(`${path ?? (await client.session())}/messages`, { message: 'Hi' });
 }
 
+/** Ten turns begin; then the gate is opened, and all have to be answered. */
+async function sendTenAtOnce(client: Client, openGate: () => void): Promise<void> {
+  const paths = await Promise.all(Array.from({ length: 10 }, () => client.session()));
+  const sent = paths.map((path) => send(client, path));
+  for (const path of paths) await until('the turn runs', async () => (await client.get(path)).json.activeTurn);
+  openGate();
+  for (const { json } of await Promise.all(sent)) expect(json.text).toBe('ok');
+}
+
 describe('on a machine of Google', () => {
   it('the token of the metadata server is sent, and asked for once', async () => {
     await using metadata = await startUpstream(metadataScript((number) => token(number)));
@@ -76,13 +91,7 @@ describe('on a machine of Google', () => {
     await using metadata = await startUpstream(script);
     await using model = await startUpstream(ok);
     await using service = await startProcess(model, gce(metadata));
-    const paths = await Promise.all(Array.from({ length: 10 }, () => service.client.session()));
-    const sent = paths.map((path) => send(service.client, path));
-    for (const path of paths) {
-      await until('the turn runs', async () => (await service.client.get(path)).json.activeTurn);
-    }
-    gate.resolve();
-    for (const { json } of await Promise.all(sent)) expect(json.text).toBe('ok');
+    await sendTenAtOnce(service.client, gate.resolve);
     expect(new Set(tokensSeen(model))).toEqual(new Set(['Bearer ya29.token-1']));
     expect(tokenRequests(metadata)).toBe(1);
   });
@@ -195,40 +204,42 @@ describe('with the file of an external account', () => {
   });
 });
 
+describe('with an account that is impersonated', () => {
+  it('ten calls at once that find no token make one request for one, which the library would not see to', async () => {
+    const gate = Promise.withResolvers<void>();
+    await using tokens = await startUpstream(async (response, { url }) => {
+      if (url.endsWith(':generateAccessToken')) await gate.promise;
+      const impersonated = {
+        accessToken: 'ya29.impersonated',
+        expireTime: new Date(Date.now() + 3_600_000).toISOString(),
+      };
+      const issued = { issued_token_type: 'urn:ietf:params:oauth:token-type:access_token' };
+      asJson(response, 200, { ...token(1), ...issued, ...impersonated });
+    });
+    await using account = await impersonatedAccount(tokens);
+    await using model = await startUpstream(ok);
+    await using service = await startProcess(model, account.env);
+    await sendTenAtOnce(service.client, gate.resolve);
+    expect(new Set(tokensSeen(model))).toEqual(new Set(['Bearer ya29.impersonated']));
+    expect(tokens.calls.filter(({ url }) => url.endsWith(':generateAccessToken'))).toHaveLength(1);
+  });
+});
+
 describe('without any credentials', () => {
-  it('a call is a model_error at once, and the log says what to do', async () => {
+  it('a call is a model_error at once, the log says what to do, and it is over once there are some', async () => {
+    await using tokens = await startUpstream((response) => {
+      asJson(response, 200, { ...token(1), issued_token_type: 'urn:ietf:params:oauth:token-type:access_token' });
+    });
+    await using account = await externalAccount(tokens);
     await using model = await startUpstream(ok);
     await using service = await startProcess(model, { METADATA_SERVER_DETECTION: 'none' });
     const { status, json } = await send(service.client);
     expect({ status, code: json.code }).toEqual({ status: 502, code: 'model_error' });
     expect(model.calls).toHaveLength(0);
+    const folder = join(service.home, '.config', 'gcloud');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'application_default_credentials.json'), JSON.stringify(account.account));
+    expect((await send(service.client)).json.text).toBe('ok');
     expect(await service.end()).toContain('Application Default Credentials');
-  });
-});
-
-describe('without Application Default Credentials', () => {
-  it.each(WAYS)('the Developer API is sent its key in a header, and nothing else (%s)', async (way) => {
-    await using scene = await startModel(ok);
-    await scene.ask(way);
-    const [call] = scene.upstream.calls;
-    expect(call?.headers['x-goog-api-key']).toBe('the-api-key');
-    expect(call?.headers).not.toHaveProperty('authorization');
-    expect(`${call?.url}${call?.body}`).not.toContain('the-api-key');
-  });
-
-  it.each(WAYS)('an emulator is sent nothing (%s)', async (way) => {
-    await using upstream = await startUpstream(ok);
-    const backend = { kind: 'emulator', address: upstream.address, project: 'p', location: 'global' } as const;
-    const model = new GeminiModel(backend, RULES, () => 0);
-    expect(await ask(model, way)).toMatchObject({ text: 'ok' });
-    const sent = Object.keys(upstream.calls[0]?.headers ?? {});
-    expect(sent.filter((name) => /auth|key|cookie|goog/.test(name))).toEqual([]);
-    await model.close();
-  });
-
-  it.each(WAYS)('a refused key is not tried again (%s)', async (way) => {
-    await using scene = await startModel((response) => asJson(response, 401, { error: { code: 401 } }));
-    expect(await scene.ask(way)).toMatchObject({ code: 'model_error' });
-    expect(scene.upstream.calls).toHaveLength(1);
   });
 });

@@ -28,9 +28,9 @@ export function decodeText(text: string, eventSizeMax = SIZE_MAX): Decoded {
   return decode([Buffer.from(text)], eventSizeMax);
 }
 
-/** Cuts at all the positions; outside of the bytes there is nothing to cut. */
+/** Cuts at all the positions, modulo the length; the same one twice makes a slice of nothing. */
 export function sliced(bytes: Uint8Array, positions: readonly number[]): readonly Uint8Array[] {
-  const cuts = [...new Set(positions.map((position) => position % (bytes.length + 1)))].sort((a, b) => a - b);
+  const cuts = positions.map((position) => position % (bytes.length + 1)).sort((a, b) => a - b);
   return [0, ...cuts].map((start, index) => bytes.subarray(start, cuts[index] ?? bytes.length));
 }
 

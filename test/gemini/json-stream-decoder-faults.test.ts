@@ -11,6 +11,7 @@ describe('a body that cannot be read', () => {
     'an end mark of another API': 'data: [DONE]\n\n',
     'an event that stops in the middle': 'data: {"candidates": [{"con',
     'two values in one event': 'data: {"a":1}{"b":2}\n\n',
+    'a value broken over two lines': 'data: 1\ndata: 2\n\n',
     'two values that are no events': '{"a":1}\n{"b":2}\n',
     'a page of HTML': '<!DOCTYPE html>\n<html><body>\n\n502 Bad Gateway\n</body></html>\n',
     'an array that stops in the middle': '[{"a":1}\n,\r\n{"b":',

@@ -102,6 +102,11 @@ describe('the decoder of event streams', () => {
     }
   });
 
+  it('knows a line end by its CR and its LF, with nothing between them', () => {
+    const slices = ['data: [\r', '', '\ndata: 1]\r', '', '', '\n\r\n'].map((text) => Buffer.from(text));
+    expect(decode(slices)).toEqual({ values: [[1]] });
+  });
+
   it('takes a byte order mark at the start, whole and cut', () => {
     const bytes = Buffer.from('\uFEFFdata: {"a":1}\n\n');
     expect(decode([bytes])).toEqual({ values: [{ a: 1 }] });

@@ -56,12 +56,14 @@ describe.each(WAYS)('an abort (%s)', (way) => {
       },
       { rules: LONG },
     );
+    const timers = activeTimers();
     const controller = new AbortController();
     const outcome = scene.ask(way, controller.signal);
     await refused.promise;
     controller.abort();
     expect((await within(1000, 'the call ended', outcome)).code).toBeDefined();
     expect(scene.upstream.calls).toHaveLength(1);
+    await until('no timer is left', () => activeTimers() <= timers, { deadlineMs: 4000 });
   });
 
   it('while it waits for a free connection ends the call at once, and it is never made', async () => {
