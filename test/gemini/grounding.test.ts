@@ -136,10 +136,14 @@ describe('grounding', () => {
     expect(citationsOf(values)).toEqual([{ startIndex: 0, endIndex: 0, url: 'https://a', title: 'A' }]);
   });
 
-  it('leaves a range as it is when it does not fit the text', () => {
-    const segment = { startIndex: 1, endIndex: 900 };
-    const groundingSupports = [{ segment, groundingChunkIndices: [0] }];
-    expect(citationsOf([chunk('ä', { groundingChunks: [WEB], groundingSupports })])[0]).toMatchObject(segment);
+  it.each([
+    [1, 900],
+    [-1, 2],
+    [3, 1],
+  ])('leaves a range as it is when it does not fit the text: %i to %i', (startIndex, endIndex) => {
+    const groundingSupports = [{ segment: { startIndex, endIndex }, groundingChunkIndices: [0] }];
+    const [citation] = citationsOf([chunk('äöü', { groundingChunks: [WEB], groundingSupports })]);
+    expect(citation).toMatchObject({ startIndex, endIndex });
   });
 
   it('is stripped with the citations, and with nothing else, when the caller wants no attribution', () => {

@@ -5,14 +5,11 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
 import { answer, asJson, asStream, event, type Script, said } from '../support/upstream.ts';
+import { watchLongTimers } from './long-timers.ts';
 import { ask, modelAt, REQUEST, startModel, WAYS, within } from './model-scene.ts';
 
 const LONG_MS = 600_000;
 const LONG = { firstEventTimeoutMs: LONG_MS, idleTimeoutMs: LONG_MS };
-
-function activeTimers(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-}
 
 describe.each(WAYS)('an abort (%s)', (way) => {
   it('before the call keeps it from being made', async () => {
@@ -36,6 +33,7 @@ describe.each(WAYS)('an abort (%s)', (way) => {
       },
       { rules: LONG },
     );
+    using timers = watchLongTimers();
     const controller = new AbortController();
     const outcome = scene.ask(way, controller.signal);
     await asked.promise;
@@ -44,26 +42,28 @@ describe.each(WAYS)('an abort (%s)', (way) => {
     expect(code).toBeDefined();
     await within(1000, 'the upstream saw it', scene.upstream.calls[0]?.aborted ?? Promise.reject());
     await until('no socket is open', () => scene.upstream.openSockets === 0);
+    await until('no timer is left', () => timers.open === 0, { deadlineMs: 4000 });
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
   it('while it waits to try again ends the call at once, and it is not made again', async () => {
-    const refused = Promise.withResolvers<void>();
-    await using scene = await startModel(
-      (response) => {
-        response.once('finish', refused.resolve);
-        asJson(response, 503, {}, { 'retry-after': '8' });
+    const waits = Promise.withResolvers<void>();
+    await using scene = await startModel((response) => asJson(response, 503, {}, { 'retry-after': '8' }), {
+      rules: LONG,
+      // Asked for when it is about to wait.
+      chance: () => {
+        waits.resolve();
+        return 0;
       },
-      { rules: LONG },
-    );
-    const timers = activeTimers();
+    });
+    using timers = watchLongTimers();
     const controller = new AbortController();
     const outcome = scene.ask(way, controller.signal);
-    await refused.promise;
+    await waits.promise;
     controller.abort();
     expect((await within(1000, 'the call ended', outcome)).code).toBeDefined();
     expect(scene.upstream.calls).toHaveLength(1);
-    await until('no timer is left', () => activeTimers() <= timers, { deadlineMs: 4000 });
+    await until('no timer is left', () => timers.open === 0, { deadlineMs: 4000 });
   });
 
   it('while it waits for a free connection ends the call at once, and it is never made', async () => {
@@ -151,7 +151,7 @@ describe('a thousand calls under one signal', () => {
     const warnings: string[] = [];
     const onWarning = (warning: Error) => warnings.push(warning.name);
     process.on('warning', onWarning);
-    const timers = activeTimers();
+    using timers = watchLongTimers();
     {
       await using scene = await startModel(script, { rules: { ...LONG, connectionsMax: 8 } });
       const { signal } = new AbortController();
@@ -168,7 +168,7 @@ describe('a thousand calls under one signal', () => {
       await scene.model.close();
       await until('no socket is open', () => scene.upstream.openSockets === 0);
     }
-    await until('no timer is left', () => activeTimers() <= timers);
+    await until('no timer is left', () => timers.open === 0, { deadlineMs: 4000 });
     process.off('warning', onWarning);
     expect(warnings).toEqual([]);
   });
