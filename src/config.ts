@@ -26,7 +26,12 @@ export class ConfigError extends Error {
 }
 
 /** What the service promises elsewhere and does not do yet; to be quiet about them would be to lie. */
-const NOT_SUPPORTED = ['ADMIN_PORT', 'TRUST_PROXY', 'CORS_ORIGINS', 'PREDICT_MODELS', 'PLAYGROUND', 'DOCS'];
+const NOT_SUPPORTED = [
+  ...['ADMIN_PORT', 'TRUST_PROXY', 'CORS_ORIGINS', 'PREDICT_MODELS', 'PLAYGROUND', 'DOCS'],
+  ...['API_KEYS_FILE', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL', 'GATEWAY_OWNER_HEADER', 'GATEWAY_SECRET'],
+  ...['RATE_LIMIT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE_PER_ADDRESS', 'MAX_TURNS_PER_OWNER', 'MAX_STREAMS_PER_OWNER'],
+  ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER', 'MODEL_ALLOW'],
+];
 
 /** Fails with a ConfigError that names every bad and every missing variable. */
 export function loadConfig(variables: Readonly<Record<string, string | undefined>> = process.env): Config {

@@ -15,11 +15,23 @@ process.on('uncaughtException', (error) => die('uncaught exception', error));
 process.on('unhandledRejection', (error) => die('unhandled rejection', error));
 
 const service = await compose(config, logger);
-const url = await service.app.listen({ host: config.env.HOST, port: config.env.PORT });
+const url = await listen();
 for (const name of config.ignored) logger.warn({ variable: name }, 'this version does not know this variable');
 process.stdout.write(banner(config, url));
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal));
+
+/** An address that is taken or forbidden is the operator's to mend: said by name, not as a crash. */
+async function listen(): Promise<string> {
+  const { HOST: host, PORT: port } = config.env;
+  try {
+    return await service.app.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    process.stderr.write(`Cannot listen on HOST=${host} PORT=${port}: ${code}\n`);
+    process.exit(1);
+  }
+}
 
 async function shutDown(signal: string): Promise<void> {
   logger.info({ signal }, 'shutting down');

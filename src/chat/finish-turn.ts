@@ -38,13 +38,13 @@ export type FinishOutcome =
 
 export async function finishTurn(finishing: TurnToFinish, deps: TurnDependencies): Promise<FinishOutcome> {
   const { plan, flusher, ending } = finishing;
-  await flusher.stop();
   const endMs = deps.clock.now();
   const deadline = endMs + deps.limits.finishBudgetMs;
+  await flusher.stop();
   let version = plan.version + (ending.state === 'COMMITTED' ? 1 : 0);
   for (let attempt = 0; ; attempt += 1) {
     const { turn, frame, finish } = prepare(finishing, version, endMs, deps);
-    const finished = await attemptFinish(plan, finish, deps);
+    const finished = await attemptFinish(plan, finish, deadline, deps);
     switch (finished?.outcome) {
       case 'finished':
         return { outcome: 'stored', turn, frame, version: finished.version };
@@ -67,16 +67,21 @@ export async function finishTurn(finishing: TurnToFinish, deps: TurnDependencies
   }
 }
 
-/** `undefined` when the store did not say: nothing is known then. */
+/** `undefined` when the store did not say, or not before the deadline: nothing is known then. */
 async function attemptFinish(
   plan: TurnPlan,
   finish: FinishTurn,
+  deadline: number,
   deps: TurnDependencies,
 ): Promise<Finished | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const stopTimer = deps.clock.after(Math.max(0, deadline - deps.clock.now()), () => resolve(undefined));
   try {
-    return await deps.store.finish(plan.key, finish);
+    return await Promise.race([deps.store.finish(plan.key, finish), promise]);
   } catch (error) {
     return asChatError(error).code === 'session_not_found' ? { outcome: 'gone' } : undefined;
+  } finally {
+    stopTimer();
   }
 }
 

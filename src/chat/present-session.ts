@@ -15,7 +15,8 @@ export function presentSession(stored: StoredSession, nowMs: number): Session {
     ttl: stored.ttlS,
     createTime: isoTime(stored.createTimeMs),
     updateTime: isoTime(stored.updateTimeMs),
-    expireTime: isoTime(stored.updateTimeMs + stored.ttlS * 1000),
+    // A session does not expire under its running turn.
+    expireTime: isoTime(Math.max(stored.updateTimeMs + stored.ttlS * 1000, isAlive ? running.leaseUntilMs : 0)),
     version: stored.version,
     messageCount: stored.messageCount,
     ...(isAlive ? { activeTurnId: running.turnId } : {}),

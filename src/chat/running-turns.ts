@@ -15,7 +15,8 @@ export interface LeaseRules {
 export class RunningTurns {
   readonly #deps: TurnDependencies;
   readonly #lease: LeaseRules;
-  readonly #turns = new Map<string, RunningTurn>();
+  readonly #turns = new Set<RunningTurn>();
+  readonly #newest = new Map<string, RunningTurn>();
   #stopRenewal: (() => void) | undefined;
   #isDraining = false;
   readonly #whenIdle: (() => void)[] = [];
@@ -38,9 +39,12 @@ export class RunningTurns {
   run(plan: TurnPlan): RunningTurn {
     const turn = new RunningTurn(plan, this.#deps);
     const address = addressOf(plan.key);
-    // Two turns of one session can only meet here when the older one has been taken for dead.
-    this.#turns.get(address)?.lose('fenced');
-    this.#turns.set(address, turn);
+    // Two turns of one session can only meet here when the older one has been taken for dead, or when its session was
+    // deleted and made again: the store knows which.
+    const older = this.#newest.get(address);
+    if (older) void this.#renew(older);
+    this.#turns.add(turn);
+    this.#newest.set(address, turn);
     void turn.ended.then(() => this.#forget(address, turn));
     this.#scheduleRenewal();
     turn.start();
@@ -50,7 +54,7 @@ export class RunningTurns {
   }
 
   find(key: SessionKey): RunningTurn | undefined {
-    return this.#turns.get(addressOf(key));
+    return this.#newest.get(addressOf(key));
   }
 
   /**
@@ -64,10 +68,10 @@ export class RunningTurns {
     this.#whenIdle.push(resolve);
     const { clock } = this.#deps;
     const stopTurns = clock.after(deadlineMs, () => {
-      for (const turn of this.#turns.values()) turn.stop(shutDown());
+      for (const turn of this.#turns) turn.stop(shutDown());
     });
     const giveUp = clock.after(deadlineMs + FINISH_GRACE_MS, () => {
-      for (const turn of this.#turns.values()) turn.giveUp();
+      for (const turn of this.#turns) turn.giveUp();
     });
     await promise;
     stopTurns();
@@ -75,7 +79,8 @@ export class RunningTurns {
   }
 
   #forget(address: string, turn: RunningTurn): void {
-    if (this.#turns.get(address) === turn) this.#turns.delete(address);
+    this.#turns.delete(turn);
+    if (this.#newest.get(address) === turn) this.#newest.delete(address);
     if (this.#turns.size > 0) return;
     this.#stopRenewal?.();
     this.#stopRenewal = undefined;
@@ -86,7 +91,7 @@ export class RunningTurns {
   #scheduleRenewal(): void {
     this.#stopRenewal ??= this.#deps.clock.after(this.#lease.leaseMs / 4, () => {
       this.#stopRenewal = undefined;
-      for (const turn of this.#turns.values()) void this.#renew(turn);
+      for (const turn of this.#turns) void this.#renew(turn);
       if (this.#turns.size > 0) this.#scheduleRenewal();
     });
   }

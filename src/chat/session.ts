@@ -12,6 +12,10 @@ export interface SessionKey {
 
 export const METADATA_PAIRS_MAX = 32;
 
+const MODEL_ID = '[A-Za-z0-9@_-]+(?:\\.[A-Za-z0-9@_-]+)*';
+/** Ids, publisher paths and endpoint paths; nothing that could change where a request goes. */
+export const MODEL_PATTERN = `^(?:${MODEL_ID}|publishers/${MODEL_ID}/models/${MODEL_ID}|projects/${MODEL_ID}/(?:locations/[a-z0-9-]+/)?(?:publishers/${MODEL_ID}/models|endpoints)/${MODEL_ID})$`;
+
 /** What a caller can set, and change with PATCH. */
 export interface SessionConfig extends GenerationSettings {
   readonly displayName?: string;

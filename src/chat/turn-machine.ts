@@ -129,6 +129,8 @@ function stepFinishing(phase: Finishing, input: TurnInput): Step {
       const error = new ChatError(
         'store_unavailable',
         'The store did not say whether the turn was kept. Read the turn.',
+        // It may have committed: sending the message again could answer it twice.
+        { retryable: false },
       );
       return {
         phase: ended,

@@ -3,6 +3,7 @@
 
 import { Ajv } from 'ajv';
 import { type Static, type TSchema, Type } from 'typebox';
+import { MODEL_PATTERN } from '../chat/session.ts';
 
 const text = (options: object = {}) => Type.Optional(Type.String({ minLength: 1, ...options }));
 const oneOf = <const W extends readonly string[]>(...values: W) =>
@@ -67,7 +68,7 @@ const ENVIRONMENT = Type.Object({
   REDIS_COMMAND_TIMEOUT_MS: ms(2000, 10, 60_000),
 
   MODEL_BACKEND: oneOf('vertex', 'gemini-api', 'emulator'),
-  DEFAULT_MODEL: text({ pattern: '^[A-Za-z0-9@._/-]{1,512}$' }),
+  DEFAULT_MODEL: text({ pattern: MODEL_PATTERN, maxLength: 512 }),
   VERTEX_AI_EMULATOR_HOST: text({ pattern: '^[^/:\\s]+:\\d{1,5}$|^\\[[0-9a-fA-F:]+\\]:\\d{1,5}$' }),
   GOOGLE_CLOUD_PROJECT: text({ pattern: '^[a-z0-9:.-]{1,128}$' }),
   GOOGLE_CLOUD_LOCATION: Type.String({ pattern: '^[a-z0-9-]{1,64}$', default: 'global' }),

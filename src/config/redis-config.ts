@@ -27,23 +27,28 @@ export interface RedisSettings {
 /** `undefined` when no Redis is named. What is wrong is added to `problems`, named by its variable. */
 export function readRedis(env: Environment, problems: string[]): RedisSettings | undefined {
   const named = [env.REDIS_URL, env.REDIS_CLUSTER_NODES, env.REDIS_SENTINELS].filter((value) => value !== undefined);
-  if (named.length === 0) return undefined;
+  if (named.length === 0) {
+    if (env.REDIS_SENTINEL_MASTER !== undefined)
+      problems.push('REDIS_SENTINELS is missing beside REDIS_SENTINEL_MASTER');
+    return undefined;
+  }
   if (named.length > 1)
     problems.push('REDIS_URL, REDIS_CLUSTER_NODES and REDIS_SENTINELS: only one of them can be set');
   const url = parseUrl(env.REDIS_URL, problems);
   const target = readTarget(env, url, problems);
-  if (!target) return undefined;
-  const username = secret('REDIS_USERNAME', env, problems) ?? decoded(url?.username);
-  const password = secret('REDIS_PASSWORD', env, problems) ?? decoded(url?.password);
+  const username = secret('REDIS_USERNAME', env, problems) ?? decoded(url?.username, problems);
+  const password = secret('REDIS_PASSWORD', env, problems) ?? decoded(url?.password, problems);
   const sentinelPassword = secret('REDIS_SENTINEL_PASSWORD', env, problems);
   const natMap = readNatMap(env.REDIS_NAT_MAP, problems);
+  const tls = { authorities: readAuthorities(env, problems) };
+  if (!target) return undefined;
   const hasTls = env.REDIS_TLS === 'true' || url?.protocol === 'rediss:' || env.REDIS_TLS_CA_FILE !== undefined;
   return {
     target,
     ...(username ? { username } : {}),
     ...(password ? { password } : {}),
     ...(sentinelPassword ? { sentinelPassword } : {}),
-    ...(hasTls ? { tls: { authorities: readAuthorities(env, problems) } } : {}),
+    ...(hasTls ? { tls } : {}),
     ...(natMap ? { natMap } : {}),
     keyPrefix: env.REDIS_KEY_PREFIX,
     commandTimeoutMs: env.REDIS_COMMAND_TIMEOUT_MS,
@@ -79,8 +84,14 @@ function parseUrl(value: string | undefined, problems: string[]): URL | undefine
   return undefined;
 }
 
-function decoded(part: string | undefined): string | undefined {
-  return part ? decodeURIComponent(part) : undefined;
+function decoded(part: string | undefined, problems: string[]): string | undefined {
+  if (!part) return undefined;
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    problems.push('REDIS_URL: user and password have to be percent-encoded');
+    return undefined;
+  }
 }
 
 function addresses(name: string, value: string, problems: string[]): readonly Address[] {

@@ -21,6 +21,10 @@ export function acceptJsonBodies(app: FastifyInstance, limits: JsonBodyLimits): 
       done(error as Error);
     }
   });
+  app.addHook('onRequest', async (request) => {
+    const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity';
+    if (encoding !== 'identity') throw new ChatError('unsupported_media_type', 'Bodies are taken uncompressed only.');
+  });
   app.addHook('preValidation', async (request) => {
     const isPatchType = request.headers['content-type']?.toLowerCase().startsWith('application/merge-patch+json');
     if (isPatchType && request.method !== 'PATCH') {
@@ -33,8 +37,9 @@ function readJson(body: Buffer, { jsonDepthMax }: JsonBodyLimits): unknown {
   if (body.length === 0) return undefined;
   if (!isUtf8(body)) throw invalidField('', 'is not UTF-8');
   if (isDeeperThan(body, jsonDepthMax)) throw invalidField('', `is nested deeper than ${jsonDepthMax} levels`);
+  let value: unknown;
   try {
-    return sjson.parse(body, undefined, { protoAction: 'error', constructorAction: 'error' });
+    value = sjson.parse(body, undefined, { protoAction: 'error', constructorAction: 'error' });
   } catch (cause) {
     // The parser's text quotes the body: it is not passed on.
     throw new ChatError('invalid_argument', 'The body is not valid JSON.', {
@@ -42,6 +47,24 @@ function readJson(body: Buffer, { jsonDepthMax }: JsonBodyLimits): unknown {
       fields: [{ path: '', message: 'is not valid JSON, or holds a forbidden key' }],
     });
   }
+  if (mayOverflow(body) && holdsInfinity(value)) throw invalidField('', 'holds a number that is too large');
+  return value;
+}
+
+/** A number only overflows with an exponent of three digits, or with more than three hundred digits. */
+function mayOverflow(body: Buffer): boolean {
+  return /\d[eE]\+?\d{3}|\d{300}/.test(body.toString('latin1'));
+}
+
+/** JSON cannot write Infinity: it would be kept and sent on as null. */
+function holdsInfinity(value: unknown): boolean {
+  const waiting: unknown[] = [value];
+  while (waiting.length > 0) {
+    const next = waiting.pop();
+    if (next === Number.POSITIVE_INFINITY || next === Number.NEGATIVE_INFINITY) return true;
+    if (typeof next === 'object' && next !== null) for (const member of Object.values(next)) waiting.push(member);
+  }
+  return false;
 }
 
 const QUOTE = 0x22;

@@ -23,17 +23,18 @@ export function answerProblems(app: FastifyInstance, paths: PublicPaths): void {
     const known = translate(error as FastifyError);
     logFailure(request, known);
     if (!request.raw.complete) await discardBody(request.raw);
-    return sendProblem(reply, problemOf(known, paths, addressOf(request)));
+    return sendProblem(reply, problemOf(known, paths, { ...addressOf(request), path: pathOf(request.url) }));
   });
   const methods = new MethodTable();
   app.addHook('onRoute', ({ method, url }) => methods.add(method, url));
   app.setNotFoundHandler((request, reply) => {
-    const allowed = methods.allowedFor(pathOf(request.url));
+    const about = { path: pathOf(request.url) };
+    const allowed = methods.allowedFor(about.path);
     if (allowed.length === 0) {
-      return sendProblem(reply, problemOf(new ChatError('not_found', 'There is nothing at this path.'), paths));
+      return sendProblem(reply, problemOf(new ChatError('not_found', 'There is nothing at this path.'), paths, about));
     }
     const error = new ChatError('method_not_allowed', `This resource takes ${allowed.join(', ')}.`);
-    return sendProblem(reply.header('allow', allowed.join(', ')), problemOf(error, paths));
+    return sendProblem(reply.header('allow', allowed.join(', ')), problemOf(error, paths, about));
   });
 }
 

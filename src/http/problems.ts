@@ -61,6 +61,9 @@ const RETRY_AFTER_S: Partial<Record<ProblemCode, number>> = {
   draining: 1,
 };
 
+/** A path may be as long as the request line allows; the beginning of it will do. */
+const INSTANCE_LENGTH_MAX = 1024;
+
 /** Where the service is seen from outside: a gateway may strip a prefix. */
 export interface PublicPaths {
   readonly basePath: string;
@@ -84,17 +87,23 @@ export interface ProblemDetails extends Problem {
 }
 
 /** The problem of an error; of a turn when it ended one, of a session's route when it only concerns that. */
-export function problemOf(error: unknown, paths: PublicPaths, about: Partial<TurnAddress> = {}): ProblemDetails {
+export function problemOf(
+  error: unknown,
+  paths: PublicPaths,
+  about: Partial<TurnAddress> & { readonly path?: string } = {},
+): ProblemDetails {
   const chatError = asChatError(error);
   const { code, details } = chatError;
-  const { sessionId, turnId } = about;
-  const retryAfterS = details.retryAfterS ?? RETRY_AFTER_S[code];
+  const { sessionId, turnId, path } = about;
+  const requested = path === undefined ? undefined : `${paths.basePath}${path.slice(0, INSTANCE_LENGTH_MAX)}`;
+  const instance = sessionId && turnId ? turnPath(paths, { sessionId, turnId }) : requested;
+  const retryAfterS = details.retryAfterS ?? (chatError.retryable ? RETRY_AFTER_S[code] : undefined);
   return {
     type: `${paths.basePath}/docs/problems#${code}`,
     title: titleOf(code),
     status: STATUS[code],
     detail: chatError.message,
-    ...(sessionId && turnId ? { instance: turnPath(paths, { sessionId, turnId }) } : {}),
+    ...(instance === undefined ? {} : { instance }),
     code,
     retryable: chatError.retryable,
     ...(details.fields ? { errors: details.fields } : {}),

@@ -1,7 +1,7 @@
 // Validation of what comes in. Nothing of a body is coerced, filled in or taken away: what does not fit is refused,
 // and every bad field is named.
 
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { FastifySchema, FastifySchemaCompiler } from 'fastify';
 import { ChatError, type FieldError } from '../chat/errors.ts';
 import { COMPONENTS } from './schemas/components.ts';
@@ -10,20 +10,55 @@ import { COMPONENTS } from './schemas/components.ts';
 const FIELD_ERRORS_MAX = 50;
 
 export function validatorCompiler(): FastifySchemaCompiler<FastifySchema> {
-  const forBodies = newAjv({ coerceTypes: false });
+  const first = newAjv({ coerceTypes: false, allErrors: false });
+  const all = newAjv({ coerceTypes: false, allErrors: true });
   // Queries, paths and headers are text: numbers in them have to be read as such.
-  const forText = newAjv({ coerceTypes: true });
-  return ({ schema, httpPart }) => (httpPart === 'body' ? forBodies : forText).compile(schema as object);
+  const forText = newAjv({ coerceTypes: true, allErrors: true });
+  return ({ schema, httpPart }) => {
+    if (httpPart !== 'body') return forText.compile(schema as object);
+    return bodyValidator(first.compile(schema as object), all.compile(schema as object));
+  };
 }
 
-function newAjv({ coerceTypes }: { coerceTypes: boolean }): Ajv {
+/**
+ * All bad fields of a body are told, but not of one that is large: a list of a million wrong items would make a million
+ * errors, and seconds and gigabytes of them.
+ */
+function bodyValidator(first: ValidateFunction, all: ValidateFunction) {
+  return (body: unknown) => {
+    if (first(body)) return { value: body };
+    if (isSmall(body)) all(body);
+    return { error: (isSmall(body) ? all.errors : first.errors) ?? [] };
+  };
+}
+
+/** How many values a body may hold for all its errors to be collected. */
+const COLLECTED_VALUES_MAX = 5000;
+
+function isSmall(body: unknown): boolean {
+  const waiting: unknown[] = [body];
+  for (let seen = 0; waiting.length > 0; seen += 1) {
+    if (seen > COLLECTED_VALUES_MAX || waiting.length > COLLECTED_VALUES_MAX) return false;
+    const value = waiting.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    for (const name in value) {
+      waiting.push(Reflect.get(value, name));
+      if (waiting.length > COLLECTED_VALUES_MAX) return false;
+    }
+  }
+  return true;
+}
+
+function newAjv({ coerceTypes, allErrors }: { coerceTypes: boolean; allErrors: boolean }): Ajv {
   const ajv = new Ajv({
-    allErrors: true,
+    allErrors,
     verbose: true,
     removeAdditional: false,
     useDefaults: false,
     coerceTypes,
     strict: false,
+    // 1e400 is read as Infinity, which JSON cannot write: it would be kept as null.
+    strictNumbers: true,
     validateFormats: false,
     addUsedSchema: false,
   });
@@ -48,7 +83,8 @@ export function validationError(errors: readonly ErrorObject[], httpPart: string
 function fieldError(error: ErrorObject, httpPart: string): FieldError | undefined {
   const { instancePath, keyword, params, schemaPath } = error;
   const path = httpPart === 'body' ? instancePath : instancePath.slice(1);
-  const at = (name: unknown) => (httpPart === 'body' ? `${path}/${String(name)}` : String(name));
+  const at = (name: unknown) =>
+    httpPart === 'body' ? `${path}/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}` : String(name);
   // The branches of a choice explain nothing that the choice itself does not say better.
   if (/\/oneOf\/\d/.test(schemaPath)) return undefined;
   switch (keyword) {

@@ -106,7 +106,7 @@ describe('the end in the store', () => {
     await scene.clock.advance(3000);
     expect(await turn.ended).toMatchObject({
       state: 'FAILED',
-      problem: { code: 'store_unavailable', retryable: true },
+      problem: { code: 'store_unavailable', retryable: false },
     });
     expect(typesOf(eventsOf(turn)).at(-1)).toBe('turn.failed');
     expect(calls).toBeLessThan(20);

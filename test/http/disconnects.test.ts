@@ -132,6 +132,22 @@ test('with onDisconnect: cancel a client that leaves before the first word cance
   await until('the turn is over', async () => (await client.get(`${path}/turns/it`)).json.state === 'CANCELLED');
 });
 
+test('with onDisconnect: cancel a client that leaves at once, before there is a turn, cancels too', async () => {
+  await using scene = await startScene();
+  const { client, service } = scene;
+  for (let i = 0; i < 20; i += 1) {
+    const path = await client.session({});
+    const message = '[[slow:100]] [[chunks:60]]';
+    const socket = openStream(service, path, { message, onDisconnect: 'cancel', turnId: 'it' });
+    await new Promise((resolve) => socket.once('connect', resolve));
+    setImmediate(() => socket.destroy());
+    await until('its turn is over, or never began', async () => {
+      const { json } = await client.get(`${path}/turns/it`);
+      return json.state === 'CANCELLED' || json.code === 'turn_not_found';
+    });
+  }
+});
+
 test('deleting a session cancels its turn, ends its stream and aborts the model', async () => {
   await using upstream = await startUpstream((response) => {
     asStream(response).write(event(said('and then ')));

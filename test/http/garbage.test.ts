@@ -38,6 +38,16 @@ const SEND = '/v1/sessions/there/messages';
 const nested = (levels: number) => `{"responseJsonSchema":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}`;
 
 const REFUSALS: readonly Refusal[] = [
+  bad('a number that only infinity could hold', '{"temperature":1e400}', ['']),
+  bad('such a number where nobody looks', '{"parts":[{"videoMetadata":{"fps":1e999}}]}', [''], SEND),
+  {
+    what: 'a compressed body',
+    path: SEND,
+    body: new Uint8Array([31, 139, 8]),
+    headers: { 'content-encoding': 'gzip' },
+    status: 415,
+    code: 'unsupported_media_type',
+  },
   bad('an unknown field', { temprature: 1 }, ['/temprature']),
   bad('every wrong type at once', { model: 7, temperature: 'hot', examples: 'none', ttl: 1.5 }, [
     '/model',
@@ -281,4 +291,18 @@ test('a client that is still writing a body that is too large can read why', asy
     const answer = await send(`${scene.service.url}${SEND}`, 'POST', { body });
     expect(answer.json).toMatchObject({ status: 413, code: 'payload_too_large' });
   }
+});
+
+test.each([
+  ['messageHistory', '{}'],
+  ['stopSequences', '1'],
+  ['tools', '1'],
+])('a large body with nothing but wrong %s is refused as quickly as a small one', async (field, item) => {
+  await using roomy = await startScene();
+  const body = `{"${field}":[${new Array(1_000_000).fill(item).join()}]}`;
+  const startedAt = performance.now();
+  const answer = await send(`${roomy.service.url}/v1/sessions`, 'POST', { body });
+  expect(answer.json).toMatchObject({ status: 400, code: 'invalid_argument' });
+  // It took tens of seconds and gigabytes when every error of every item was collected.
+  expect(performance.now() - startedAt).toBeLessThan(5000);
 });

@@ -110,6 +110,23 @@ test('a producer that was frozen beyond its lease cannot write any more', { time
   expect((await there.get(`${path}/messages`)).text).toBe(before);
 });
 
+test('a session deleted and made again elsewhere cancels the old turn here', { timeout: 60_000 }, async () => {
+  const prefix = uniquePrefix();
+  await using first = await replica({}, prefix);
+  await using second = await replica({}, prefix);
+  const here = new Client(first.url);
+  const there = new Client(second.url);
+  const path = await here.session({ id: 'again' });
+  const stream = here.stream(path, { message: '[[stall]]' });
+  await stream.until('the first delta', () => stream.answer() !== '');
+  await there.delete(path);
+  await there.session({ id: 'again' });
+  expect((await here.post(`${path}/messages`, { message: 'new' })).json.state).toBe('COMMITTED');
+  await stream.done();
+  expect(stream.terminal?.event).toBe('turn.cancelled');
+  expect((await there.history(path)).length).toBe(2);
+});
+
 test('a Redis that is not there yet: alive, not ready, and ready by itself when it comes', {
   timeout: 60_000,
 }, async () => {

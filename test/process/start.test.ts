@@ -70,6 +70,15 @@ test('every bad value is named at once, and no secret is repeated', () => {
   expect(message).not.toContain('secret-word');
 });
 
+test('a port that is taken is said by name', async () => {
+  await using service = await spawnService();
+  const { port } = new URL(service.url);
+  const [command, args] = commandOf({ PORT: port });
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
+  expect(status).toBe(1);
+  expect(stderr).toBe(`Cannot listen on HOST=127.0.0.1 PORT=${port}: EADDRINUSE\n`);
+});
+
 test('an address that others can reach needs AUTH written out', () => {
   expect(refused({ HOST: '0.0.0.0' })).toContain('AUTH');
   expect(refused({ AUTH: 'jwt' })).toContain('AUTH=jwt is not supported');

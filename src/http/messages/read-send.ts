@@ -17,8 +17,8 @@ export function readSend(body: Static<typeof SendMessage>, headers: { 'if-match'
   return {
     parts: parts ?? [textPart(message ?? '')],
     overrides,
-    ...(candidateCount === undefined ? {} : { candidateCount }),
-    ...(groundingSource === undefined ? {} : { groundingSource }),
+    ...(candidateCount == null ? {} : { candidateCount }),
+    ...(groundingSource == null ? {} : { groundingSource }),
     ...(turnId === undefined ? {} : { turnId }),
     ...(ifVersion === undefined ? {} : { ifVersion }),
   };

@@ -40,9 +40,11 @@ export const streamMessage: Route = (app, deps) => {
     },
     async (request, reply) => {
       const chat = deps.sessions.open(ownerOf(request), request.params.sessionId);
+      // Watched from now on: the client may be gone before there is a turn.
+      const connection = watchConnection(reply);
       const running = await chat.sendMessageStreaming(readSend(request.body, request.headers));
       addressTurn(reply, { sessionId: chat.key.sessionId, turnId: running.turnId }, deps.paths);
-      if (request.body.onDisconnect === 'cancel') cancelOnDisconnect(reply, running);
+      if (request.body.onDisconnect === 'cancel') connection.onGone(() => running.cancel());
       await firstWord(running, deps.streamHeadersDelayMs);
       if (running.log.hasEnded && !running.hasAnswer) {
         const { problem } = await running.ended;
@@ -74,9 +76,22 @@ async function stream(reply: FastifyReply, running: RunningTurn, deps: EdgeDepen
   reply.sse.close();
 }
 
-/** Not `request.signal`: it fires as soon as the body has been read (Fastify 5.8 and later). */
-function cancelOnDisconnect(reply: FastifyReply, running: RunningTurn): void {
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) running.cancel();
+/**
+ * The end of the connection that started the turn. Not `request.signal`: it fires as soon as the body has been read
+ * (Fastify 5.8 and later).
+ */
+function watchConnection({ raw }: FastifyReply) {
+  let isGone = raw.destroyed;
+  let tell = () => {};
+  raw.once('close', () => {
+    if (raw.writableFinished) return;
+    isGone = true;
+    tell();
   });
+  return {
+    onGone(task: () => void) {
+      tell = task;
+      if (isGone) task();
+    },
+  };
 }

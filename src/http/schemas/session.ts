@@ -1,7 +1,7 @@
 // Sessions, and what may be set on them.
 
 import { Type } from 'typebox';
-import { METADATA_PAIRS_MAX } from '../../chat/session.ts';
+import { METADATA_PAIRS_MAX, MODEL_PATTERN } from '../../chat/session.ts';
 import { HistoryMessage } from './message.ts';
 import { Count, closed, Id, named, nullable, ref, stringMap, Time } from './schema.ts';
 import { settingDefaults, settingOverrides, settingPatches } from './settings.ts';
@@ -17,10 +17,8 @@ export const Usage = named(
   }),
 );
 
-/** Ids, publisher paths and endpoint paths; nothing that could change where a request goes. */
-const MODEL_ID = '[A-Za-z0-9@_-]+(?:\\.[A-Za-z0-9@_-]+)*';
 const Model = Type.String({
-  pattern: `^(?:${MODEL_ID}|publishers/${MODEL_ID}/models/${MODEL_ID}|projects/${MODEL_ID}/(?:locations/[a-z0-9-]+/)?(?:publishers/${MODEL_ID}/models|endpoints)/${MODEL_ID})$`,
+  pattern: MODEL_PATTERN,
   maxLength: 512,
   description: 'A model id, `publishers/…/models/…` or `projects/…/endpoints/…`.',
 });
@@ -85,7 +83,7 @@ export const SessionPage = named(
 export const NewSession = named(
   'NewSession',
   closed({
-    id: Type.Optional(Id),
+    id: Type.Optional(nullable(Id)),
     model: Type.Optional(nullable(Model)),
     displayName: Type.Optional(nullable(DisplayName)),
     metadata: Type.Optional(nullable(Metadata)),

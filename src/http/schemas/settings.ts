@@ -61,11 +61,13 @@ export const settingPatches = {
 /** Only on a send: never a session's default. */
 export const sendOnlySettings = {
   candidateCount: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: 32,
-      description: 'How many alternative answers. The model decides how many it can give.',
-    }),
+    nullable(
+      Type.Integer({
+        minimum: 1,
+        maximum: 32,
+        description: 'How many alternative answers. The model decides how many it can give.',
+      }),
+    ),
   ),
 };
 

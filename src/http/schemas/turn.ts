@@ -15,7 +15,7 @@ export const SendMessage = named(
       parts: Type.Optional(Type.Array(ref(Part), { minItems: 1, maxItems: PARTS_MAX })),
       ...settingOverrides,
       ...sendOnlySettings,
-      groundingSource: Type.Optional(GroundingSource),
+      groundingSource: Type.Optional(Type.Union([GroundingSource, Type.Null()])),
       turnId: Type.Optional(Id),
       onBusy: Type.Optional(words(['reject'], { default: 'reject' })),
     },
