@@ -5,12 +5,14 @@ import type { FastifyBaseLogger } from 'fastify';
 import { GeminiModel } from './adapters/gemini/gemini-model.ts';
 import { MemorySessionStore } from './adapters/memory/memory-session-store.ts';
 import { RedisSessionStore } from './adapters/redis/redis-session-store.ts';
+import type { ChatLimits } from './chat/begin-turn.ts';
 import { ChatSessions } from './chat/chat-sessions.ts';
 import type { Clock } from './chat/clock.ts';
 import { FlushSchedule } from './chat/flusher.ts';
 import type { LanguageModel } from './chat/language-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
+import type { Environment } from './config/environment.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
 import { buildApp } from './http/app.ts';
@@ -57,19 +59,11 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     observe: logTurn(logger),
   };
   const running = new RunningTurns(turnDependencies, { leaseMs: env.LEASE_MS });
-  const chatLimits = {
-    configBytesMax: env.SESSION_CONFIG_BYTES_MAX,
-    historyMessagesMax: env.HISTORY_MESSAGES_MAX,
-    historyBytesMax: env.HISTORY_BYTES_MAX,
-    sessionTtlS: env.SESSION_TTL_S,
-    leaseMs: env.LEASE_MS,
-    fileUris: (env.FILE_URI_ALLOW ?? '').split(',').filter((place) => place !== ''),
-  };
   const { defaultModel } = config;
   const app = await buildApp({
     logger,
     sessions: new ChatSessions(
-      { ...turnDependencies, running, chatLimits },
+      { ...turnDependencies, running, chatLimits: chatLimits(env) },
       defaultModel === undefined ? {} : { defaultModel },
     ),
     paths,
@@ -93,6 +87,17 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       await emulator?.close();
       await store.close();
     },
+  };
+}
+
+function chatLimits(env: Environment): ChatLimits {
+  return {
+    configBytesMax: env.SESSION_CONFIG_BYTES_MAX,
+    historyMessagesMax: env.HISTORY_MESSAGES_MAX,
+    historyBytesMax: env.HISTORY_BYTES_MAX,
+    sessionTtlS: env.SESSION_TTL_S,
+    leaseMs: env.LEASE_MS,
+    fileUris: (env.FILE_URI_ALLOW ?? '').split(',').filter((place) => place !== ''),
   };
 }
 

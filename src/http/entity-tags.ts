@@ -6,7 +6,7 @@ export function entityTag(version: number): string {
 
 /**
  * The version that the client insists on; `undefined` when it takes any (`*` included, since the session has to exist
- * anyway). Several tags cannot be met by a counter at once except by one of them, so only a single one is taken.
+ * anyway). A list of tags counts as a mismatch: nobody holds several versions of a counter, and refusing loses nothing.
  */
 export function wantedVersion(ifMatch: string | undefined): number | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined;

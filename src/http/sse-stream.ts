@@ -23,76 +23,99 @@ const HEARTBEAT = ': heartbeat\n\n';
  * the client has waited already: the first heartbeat is due that much earlier.
  */
 export function streamLog(response: ServerResponse, log: TurnLog, rules: SseRules, silentMs = 0): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let cursor = 0;
-  let isPumpDue = false;
-  let isStallArmed = false;
-  let heartbeat: NodeJS.Timeout | undefined;
+  return new LogWriter(response, log, rules).run(silentMs);
+}
 
-  const pump = () => {
-    isPumpDue = false;
-    while (cursor < log.length && !response.writableNeedDrain && !response.destroyed) {
-      const piece: Uint8Array[] = [];
-      let bytes = 0;
-      for (let frame = log.frameAt(cursor); frame && bytes < WRITE_BYTES; frame = log.frameAt(cursor)) {
-        piece.push(frame.bytes);
-        bytes += frame.bytes.length;
-        cursor += 1;
-      }
-      response.write(piece.length === 1 ? piece[0] : Buffer.concat(piece, bytes));
-    }
-    if (response.writableNeedDrain) return armStall();
-    if (!log.hasEnded || cursor < log.length || response.writableEnded) return;
-    response.end();
-    // The last bytes may still be waiting for a client that has stopped reading.
-    armStall();
-  };
+class LogWriter {
+  readonly #response: ServerResponse;
+  readonly #log: TurnLog;
+  readonly #rules: SseRules;
+  #cursor = 0;
+  #isPumpDue = false;
+  #isStallArmed = false;
+  #heartbeat: NodeJS.Timeout | undefined;
 
-  // All chunks of one network read arrive in one go: they become one write.
-  const pumpSoon = () => {
-    if (isPumpDue) return;
-    isPumpDue = true;
-    setImmediate(pump);
-  };
-
-  // The socket's own timeout sees every byte that leaves, so a slow reader is told from one that has stopped.
-  const armStall = () => {
-    if (isStallArmed) return;
-    isStallArmed = true;
-    response.setTimeout(rules.stallMs);
-  };
-  const onStall = () => response.destroy();
-
-  const onDrain = () => {
-    isStallArmed = false;
-    response.setTimeout(0);
-    pump();
-  };
-
-  const beatAfter = (ms: number) => {
-    heartbeat = setTimeout(() => {
-      // Not while the socket is full: whoever does not read needs no sign of life.
-      if (!response.writableNeedDrain && !response.writableEnded) response.write(HEARTBEAT);
-      beatAfter(rules.heartbeatMs);
-    }, ms);
-  };
-
-  const unwatch = log.watch(pumpSoon);
-  const finish = () => {
-    unwatch();
-    clearTimeout(heartbeat);
-    response.off('drain', onDrain);
-    response.off('timeout', onStall);
-    resolve();
-  };
-  response.on('drain', onDrain);
-  response.on('timeout', onStall);
-  // `close` comes after everything: a finished body, a reset, a destroyed socket.
-  response.once('close', finish);
-  if (response.destroyed) finish();
-  else {
-    beatAfter(Math.max(0, rules.heartbeatMs - silentMs));
-    pump();
+  constructor(response: ServerResponse, log: TurnLog, rules: SseRules) {
+    this.#response = response;
+    this.#log = log;
+    this.#rules = rules;
   }
-  return promise;
+
+  run(silentMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const response = this.#response;
+    const onDrain = () => this.#resume();
+    const onStall = () => response.destroy();
+    const unwatch = this.#log.watch(() => this.#pumpSoon());
+    const finish = () => {
+      unwatch();
+      clearTimeout(this.#heartbeat);
+      response.off('drain', onDrain);
+      response.off('timeout', onStall);
+      resolve();
+    };
+    response.on('drain', onDrain);
+    response.on('timeout', onStall);
+    // `close` comes after everything: a finished body, a reset, a destroyed socket.
+    response.once('close', finish);
+    if (response.destroyed) finish();
+    else {
+      this.#beatAfter(Math.max(0, this.#rules.heartbeatMs - silentMs));
+      this.#pump();
+    }
+    return promise;
+  }
+
+  #pump(): void {
+    const response = this.#response;
+    this.#isPumpDue = false;
+    while (this.#cursor < this.#log.length && !response.writableNeedDrain && !response.destroyed) {
+      response.write(this.#nextPiece());
+    }
+    const hasAll = this.#log.hasEnded && this.#cursor >= this.#log.length;
+    if (hasAll && !response.writableNeedDrain && !response.writableEnded) response.end();
+    // Blocked, or the last bytes are still waiting: for a client that may have stopped reading.
+    if (response.writableNeedDrain || response.writableEnded) this.#armStall();
+  }
+
+  #nextPiece(): Uint8Array {
+    const piece: Uint8Array[] = [];
+    let bytes = 0;
+    for (let frame = this.#log.frameAt(this.#cursor); frame && bytes < WRITE_BYTES; ) {
+      piece.push(frame.bytes);
+      bytes += frame.bytes.length;
+      this.#cursor += 1;
+      frame = this.#log.frameAt(this.#cursor);
+    }
+    return Buffer.concat(piece, bytes);
+  }
+
+  /** All chunks of one network read arrive in one go: they become one write. */
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    setImmediate(() => this.#pump());
+  }
+
+  /** The socket's own timeout sees every byte that leaves, so a slow reader is told from one that has stopped. */
+  #armStall(): void {
+    if (this.#isStallArmed) return;
+    this.#isStallArmed = true;
+    this.#response.setTimeout(this.#rules.stallMs);
+  }
+
+  #resume(): void {
+    this.#isStallArmed = false;
+    this.#response.setTimeout(0);
+    this.#pump();
+  }
+
+  #beatAfter(ms: number): void {
+    this.#heartbeat = setTimeout(() => {
+      const { writableNeedDrain, writableEnded } = this.#response;
+      // Not while the socket is full: whoever does not read needs no sign of life.
+      if (!writableNeedDrain && !writableEnded) this.#response.write(HEARTBEAT);
+      this.#beatAfter(this.#rules.heartbeatMs);
+    }, ms);
+  }
 }
