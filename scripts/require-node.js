@@ -13,3 +13,7 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
 // changes but the time it takes.
 const { enableCompileCache } = await import('node:module');
 enableCompileCache?.();
+
+// As process 1 of a container Node passes over a signal that nobody listens to, and the service listens only when all of
+// it is loaded: until then there is nothing to drain, so a signal simply ends the process.
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(0));

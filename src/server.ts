@@ -19,7 +19,11 @@ const url = await listen();
 for (const name of config.ignored) logger.warn({ variable: name }, 'this version does not know this variable');
 process.stdout.write(banner(config, url));
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal));
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  // Until here a signal ended the process at once (scripts/require-node.js); from now on it drains.
+  process.removeAllListeners(signal);
+  process.once(signal, () => void shutDown(signal));
+}
 
 /** An address that is taken or forbidden is the operator's to mend: said by name, not as a crash. */
 async function listen(): Promise<string> {

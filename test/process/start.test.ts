@@ -1,6 +1,7 @@
 // Starting: what a stranger sees, what is refused, how long it takes.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { commandOf, spawnService } from '../support/spawned-service.ts';
@@ -86,6 +87,18 @@ test('an address that others can reach needs AUTH written out', () => {
 
 test('a file of keys is refused as long as nothing is encrypted', () => {
   expect(refused({ HISTORY_KEYS_FILE: '/keys.json' })).toContain('HISTORY_KEYS_FILE');
+});
+
+test('a signal that comes while the service is still loading ends it with 0', async () => {
+  const preload = new URL('../../scripts/require-node.js', import.meta.url).pathname;
+  const loading = "process.stdout.write('loading'); setInterval(() => {}, 1000)";
+  const child = spawn(process.execPath, ['--import', preload, '--eval', loading], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await once(child.stdout, 'data');
+  child.kill('SIGTERM');
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(0);
 });
 
 test('an old Node is told which one is needed', () => {

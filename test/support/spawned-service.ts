@@ -1,6 +1,6 @@
 // The service as a process of its own, started as `npm start` does.
 
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,7 +31,8 @@ export async function spawnService(variables: Variables = {}, { awaitReady = tru
   const url = `http://127.0.0.1:${port}`;
   const startedAt = performance.now();
   const [command, args] = commandOf({ DRAIN_MS: '2000', ...variables, PORT: port });
-  const child = await startGuarded(command, args, await mkdtemp(join(tmpdir(), 'csp-test-service-')));
+  const folder = await mkdtemp(join(tmpdir(), 'csp-test-service-'));
+  const child = await startGuarded(command, args, folder);
   await until(
     'the service answers',
     async () => {
@@ -41,7 +42,11 @@ export async function spawnService(variables: Variables = {}, { awaitReady = tru
     { deadlineMs: 15_000 },
   );
   const readyMs = performance.now() - startedAt;
-  return { url, process: child, readyMs, [Symbol.asyncDispose]: () => child.end() };
+  const dispose = async () => {
+    await child.end();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { url, process: child, readyMs, [Symbol.asyncDispose]: dispose };
 }
 
 export async function statusOf(url: string): Promise<number> {
