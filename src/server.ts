@@ -1,5 +1,7 @@
 // The process: configuration, start, signals, end.
 
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { banner } from './banner.ts';
 import { compose } from './compose.ts';
@@ -8,9 +10,15 @@ import { type Config, ConfigError, loadConfig } from './config.ts';
 /** Beyond the drain deadline: what is still open then is cut. */
 const CLOSE_GRACE_MS = 4000;
 
-const config = readConfig();
-const logger = pino({ level: config.env.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+/** For the last lines of the log to leave. */
+const LAST_LINES_MS = 200;
 
+const config = readConfig();
+const logSink = pino.destination({ dest: 1, sync: false });
+const logger = pino({ level: config.env.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime }, logSink);
+
+// Whoever reads what is printed may go before the service does: no reason to end.
+process.stdout.on('error', () => undefined);
 process.on('uncaughtException', (error) => die('uncaught exception', error));
 process.on('unhandledRejection', (error) => die('unhandled rejection', error));
 
@@ -41,12 +49,22 @@ async function shutDown(signal: string): Promise<void> {
   logger.info({ signal }, 'shutting down');
   const overdue = setTimeout(() => {
     logger.error('shutting down took too long');
-    process.exit(1);
+    void exit(1);
   }, config.env.DRAIN_MS + CLOSE_GRACE_MS);
   await service.close();
   clearTimeout(overdue);
   logger.info('closed');
-  process.exit(0);
+  await exit(0);
+}
+
+/**
+ * Not before the log has taken its last lines, or refused them: what is left at `process.exit` is written again and
+ * again, for ever when nobody reads the other end any more (sonic-boom 4.2, `flushSync`).
+ */
+async function exit(code: number): Promise<never> {
+  const written = [once(logSink, 'drain'), once(logSink, 'error')].map((event) => event.catch(() => undefined));
+  await Promise.race([...written, delay(LAST_LINES_MS)]);
+  process.exit(code);
 }
 
 function readConfig(): Config {
@@ -63,6 +81,7 @@ function readConfig(): Config {
 function die(what: string, error: unknown): void {
   const { name, stack } = error instanceof Error ? error : { name: typeof error, stack: undefined };
   const at = stack?.split('\n').filter((line) => /^\s+at /.test(line));
-  logger.fatal({ name, at }, what);
-  process.exit(1);
+  // Not `fatal`: that writes what is left before it returns, for which see `exit`.
+  logger.error({ name, at }, what);
+  void exit(1);
 }

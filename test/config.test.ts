@@ -1,6 +1,6 @@
 // The environment: defaults, ranges, and what is inferred from what.
 
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -69,10 +69,81 @@ test.each([
   ['GOOGLE_VERTEX_BASE_URL', 'ftp://host'],
   ['VERTEX_AI_EMULATOR_HOST', 'http://host:1'],
   ['VERTEX_AI_EMULATOR_HOST', 'host'],
+  ['VERTEX_AI_EMULATOR_HOST', 'host:65536'],
+  ['VERTEX_AI_EMULATOR_HOST', '1.2.3.999:80'],
   ['LOG_LEVEL', 'loud'],
+  ['MODEL_BACKEND', 'magic'],
+  ['REDIS_TLS', 'yes'],
+  ['SESSION_TTL_S', '0'],
+  ['DRAIN_MS', '-1'],
+  ['HEARTBEAT_MS', '5'],
+  ['BODY_LIMIT_BYTES', '20MiB'],
+  ['REDIS_URL', 'redis://'],
+  ['REDIS_URL', 'redis://host:65536'],
+  ['REDIS_CLUSTER_NODES', 'a:1,b:65536'],
+  ['AUTH', 'jwt'],
+  ['AUTH', 'api-key'],
+  ['AUTH', 'gateway'],
+  ['HOST', '0.0.0.0'],
+  ['HOST', '::'],
+  ['HOST', '192.168.0.1'],
+  ['HISTORY_KEYS_FILE', '/keys.json'],
   ['FILE_URI_ALLOW', 'file:///etc'],
 ])('%s=%s is refused by name', (name, value) => {
   expect(problemsOf({ [name]: value }).join()).toContain(name);
+});
+
+test.each([
+  ['PORT', '0', 0],
+  ['PORT', '65535', 65_535],
+  ['UPSTREAM_RETRIES_MAX', '0', 0],
+  ['SESSION_TTL_S', '7776000', 7_776_000],
+  ['STREAM_HEADERS_DELAY_MS', '0', 0],
+  ['DRAIN_MS', '0', 0],
+])('%s=%s is taken', (name, value, read) => {
+  expect(loadConfig({ [name]: value }).env).toMatchObject({ [name]: read });
+});
+
+test.each([['127.0.0.1'], ['127.1.2.3'], ['localhost'], ['::1']])('HOST=%s needs no AUTH', (host) => {
+  expect(problemsOf({ HOST: host })).toEqual([]);
+});
+
+test('with AUTH=none written out, any address will do', () => {
+  expect(problemsOf({ HOST: '0.0.0.0', AUTH: 'none' })).toEqual([]);
+});
+
+describe('in production', () => {
+  test('what is missing is named at once: the store, the model, identity', () => {
+    const problems = problemsOf({ NODE_ENV: 'production', HOST: '0.0.0.0' });
+    expect(problems.length).toBe(3);
+    for (const name of ['REDIS_URL', 'REDIS_CLUSTER_NODES', 'REDIS_SENTINELS']) expect(problems.join()).toContain(name);
+    for (const name of ['GOOGLE_CLOUD_PROJECT', 'GEMINI_API_KEY', 'AUTH']) expect(problems.join()).toContain(name);
+  });
+
+  test.each<[string, Variables]>([
+    ['Vertex AI and Redis', { REDIS_URL: 'redis://h', GOOGLE_CLOUD_PROJECT: 'p' }],
+    ['the Developer API and a cluster', { REDIS_CLUSTER_NODES: 'h:1', GEMINI_API_KEY: 'k' }],
+    ['a stand-in and Redis', { REDIS_URL: 'redis://h', VERTEX_AI_EMULATOR_HOST: 'h:1' }],
+  ])('%s are enough', (_what, variables) => {
+    const production = { NODE_ENV: 'production', HOST: '0.0.0.0', AUTH: 'none' };
+    expect(problemsOf({ ...production, ...variables })).toEqual([]);
+  });
+});
+
+test('no message repeats the value of a secret, and bad values of everything else come with the same message', () => {
+  const secret = 'S3cretW0rd';
+  const problems = problemsOf({
+    PORT: 'abc',
+    LEASE_MS: '0',
+    REDIS_URL: `redis://me:${secret}@`,
+    REDIS_PASSWORD: secret,
+    REDIS_SENTINEL_PASSWORD: secret,
+    GEMINI_API_KEY: secret,
+    GOOGLE_CLOUD_PROJECT: 'p',
+  });
+  for (const name of ['PORT', 'LEASE_MS', 'REDIS_URL', 'MODEL_BACKEND']) expect(problems.join()).toContain(name);
+  expect(problems.join()).not.toContain(secret);
+  expect(problemsOf({ REDIS_URL: `redis://me:${secret}%zz@host` }).join()).not.toContain(secret);
 });
 
 describe('the model backend', () => {
@@ -96,6 +167,26 @@ describe('the model backend', () => {
       { kind: 'emulator', address: 'h:1', project: 'p' },
     ],
     [
+      'the Developer API, as Google says',
+      { GOOGLE_CLOUD_PROJECT: 'p', GOOGLE_API_KEY: 'k', GOOGLE_GENAI_USE_VERTEXAI: '0' },
+      { kind: 'gemini-api', apiKey: 'k' },
+    ],
+    [
+      'what is said here before what Google says',
+      { GOOGLE_CLOUD_PROJECT: 'p', GEMINI_API_KEY: 'k', MODEL_BACKEND: 'vertex', GOOGLE_GENAI_USE_VERTEXAI: 'false' },
+      { kind: 'vertex' },
+    ],
+    [
+      'a stand-in without a project',
+      { VERTEX_AI_EMULATOR_HOST: '[::1]:8085' },
+      { kind: 'emulator', address: '[::1]:8085' },
+    ],
+    [
+      'another host of the Developer API',
+      { GEMINI_API_KEY: 'k', GOOGLE_GEMINI_BASE_URL: 'http://x:1' },
+      { kind: 'gemini-api', baseUrl: 'http://x:1' },
+    ],
+    [
       'another host of Vertex AI',
       { GOOGLE_CLOUD_PROJECT: 'p', GOOGLE_VERTEX_BASE_URL: 'http://x' },
       { kind: 'vertex', baseUrl: 'http://x' },
@@ -107,6 +198,16 @@ describe('the model backend', () => {
   test.each<[string, Variables, string]>([
     ['both and nothing said', { GOOGLE_CLOUD_PROJECT: 'p', GEMINI_API_KEY: 'k' }, 'MODEL_BACKEND'],
     ['vertex without a project', { MODEL_BACKEND: 'vertex' }, 'GOOGLE_CLOUD_PROJECT'],
+    [
+      'a base URL with a port that does not exist',
+      { GOOGLE_CLOUD_PROJECT: 'p', GOOGLE_VERTEX_BASE_URL: 'http://x:65536' },
+      'GOOGLE_VERTEX_BASE_URL',
+    ],
+    [
+      'the same of the Developer API',
+      { GEMINI_API_KEY: 'k', GOOGLE_GEMINI_BASE_URL: 'http://x:65536' },
+      'GOOGLE_GEMINI_BASE_URL',
+    ],
     ['the Developer API without a key', { MODEL_BACKEND: 'gemini-api' }, 'GEMINI_API_KEY'],
     ['the emulator without its address', { MODEL_BACKEND: 'emulator' }, 'VERTEX_AI_EMULATOR_HOST'],
   ])('%s is refused', (_what, variables, name) => {
@@ -161,6 +262,36 @@ describe('Redis', () => {
     writeFileSync(file, 'from-file\n');
     const { redis } = loadConfig({ REDIS_URL: 'redis://:in-url@host', REDIS_PASSWORD_FILE: file });
     expect(redis?.password).toBe('from-file');
+    rmSync(file);
+  });
+
+  test('each secret has a file of its own, and a plain form', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'csp-test-config-'));
+    const file = (name: string) => {
+      writeFileSync(join(folder, name), `${name}\r\n`);
+      return join(folder, name);
+    };
+    const sentinels = { REDIS_SENTINELS: 'a:1', REDIS_SENTINEL_MASTER: 'm' };
+    const secrets = { username: 'u', password: 'p', sentinelPassword: 's' };
+    const inFiles = { REDIS_USERNAME_FILE: file('u'), REDIS_PASSWORD_FILE: file('p') };
+    expect(loadConfig({ ...sentinels, ...inFiles, REDIS_SENTINEL_PASSWORD_FILE: file('s') }).redis).toMatchObject(
+      secrets,
+    );
+    const plain = { REDIS_USERNAME: 'u', REDIS_PASSWORD: 'p', REDIS_SENTINEL_PASSWORD: 's' };
+    expect(loadConfig({ ...sentinels, ...plain }).redis).toMatchObject(secrets);
+    rmSync(folder, { recursive: true });
+  });
+
+  test('TLS is spoken when the URL, the switch or an authority says so', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'csp-test-config-'));
+    writeFileSync(join(folder, 'ca.pem'), 'PEM');
+    const tlsOf = (variables: Variables) => loadConfig({ REDIS_CLUSTER_NODES: 'a:1', ...variables }).redis?.tls;
+    expect(tlsOf({})).toBeUndefined();
+    expect(tlsOf({ REDIS_TLS: 'false' })).toBeUndefined();
+    expect(tlsOf({ REDIS_TLS: 'true' })).toEqual({ authorities: [] });
+    expect(tlsOf({ REDIS_TLS_CA_FILE: join(folder, 'ca.pem') })).toEqual({ authorities: ['PEM'] });
+    expect(problemsOf({ REDIS_URL: 'redis://h', REDIS_TLS_CA_FILE: '/nowhere' }).join()).toContain('REDIS_TLS_CA_FILE');
+    rmSync(folder, { recursive: true });
   });
 
   test.each<[string, Variables, string]>([

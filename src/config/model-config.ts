@@ -55,6 +55,7 @@ function chosenKind(env: Environment, problems: string[]): Kind | undefined {
 function readEmulator(env: Environment, problems: string[]): ModelBackend {
   const address = env.VERTEX_AI_EMULATOR_HOST;
   if (address === undefined) problems.push('VERTEX_AI_EMULATOR_HOST is missing for MODEL_BACKEND=emulator');
+  else checkUrl('VERTEX_AI_EMULATOR_HOST', `http://${address}`, problems);
   const project = env.GOOGLE_CLOUD_PROJECT ?? EMULATOR_PROJECT;
   return { kind: 'emulator', address: address ?? '', project, location: env.GOOGLE_CLOUD_LOCATION };
 }
@@ -64,6 +65,7 @@ function readVertex(env: Environment, problems: string[]): ModelBackend {
   const project = env.GOOGLE_CLOUD_PROJECT ?? '';
   const location = env.GOOGLE_CLOUD_LOCATION;
   const baseUrl = env.GOOGLE_VERTEX_BASE_URL;
+  if (baseUrl !== undefined) checkUrl('GOOGLE_VERTEX_BASE_URL', baseUrl, problems);
   return { kind: 'vertex', project, location, ...(baseUrl === undefined ? {} : { baseUrl }) };
 }
 
@@ -71,7 +73,13 @@ function readGeminiApi(env: Environment, problems: string[]): ModelBackend {
   const apiKey = apiKeyOf(env);
   if (apiKey === undefined) problems.push('GEMINI_API_KEY is missing for the Gemini Developer API');
   const baseUrl = env.GOOGLE_GEMINI_BASE_URL;
+  if (baseUrl !== undefined) checkUrl('GOOGLE_GEMINI_BASE_URL', baseUrl, problems);
   return { kind: 'gemini-api', apiKey: apiKey ?? '', ...(baseUrl === undefined ? {} : { baseUrl }) };
+}
+
+/** What a pattern does not see: a port or an address that does not exist. */
+function checkUrl(name: string, url: string, problems: string[]): void {
+  if (!URL.canParse(url)) problems.push(`${name} names a host or a port that cannot be`);
 }
 
 function apiKeyOf(env: Environment): string | undefined {

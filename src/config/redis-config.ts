@@ -100,9 +100,11 @@ function addresses(name: string, value: string, problems: string[]): readonly Ad
   return list.filter((address) => address !== undefined);
 }
 
+const PORT_MAX = 65_535;
+
 function parseAddress(text: string): Address | undefined {
   const match = /^(\[[0-9a-fA-F:]+\]|[^\s:[\]]+):(\d{1,5})$/.exec(text);
-  if (!match?.[1] || !match[2]) return undefined;
+  if (!match?.[1] || !match[2] || Number(match[2]) > PORT_MAX) return undefined;
   return { host: match[1].replace(/^\[|\]$/g, ''), port: Number(match[2]) };
 }
 

@@ -62,9 +62,16 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   acceptJsonBodies(app, options.server);
   answerProblems(app, options.paths);
   logRequests(app);
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     if (request.url.length > options.server.urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
+    const { headers, httpVersion } = request.raw;
+    if (headers.host === undefined && httpVersion === '1.1') {
+      reply.header('connection', 'close');
+      throw new ChatError('invalid_argument', 'The Host header is missing.');
+    }
   });
+  // Node would answer an unknown `Expect` with an empty 417; RFC 9110 lets it be passed over.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('preClose', async () => {
     await options.drain();
     // All turns have ended: whoever has not read the end by then is cut, so that nobody holds the close.
@@ -101,7 +108,13 @@ function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
     routerOptions: { maxParamLength: server.urlLengthMax, caseSensitive: true, ignoreTrailingSlash: false },
     requestIdHeader: false,
     genReqId: () => crypto.randomUUID(),
-    http: { headersTimeout: server.headersTimeoutMs, connectionsCheckingInterval: 5000, maxHeaderSize: 32 * 1024 },
+    http: {
+      headersTimeout: server.headersTimeoutMs,
+      connectionsCheckingInterval: 5000,
+      maxHeaderSize: 32 * 1024,
+      // Checked by a hook instead: Node answers without a body, and a refusal is always a problem.
+      requireHostHeader: false,
+    },
     frameworkErrors: (error, request, reply) => answerRouterError(error, request, reply, paths),
     clientErrorHandler: (error, socket) => answerClientError(error, socket as Socket, paths),
   }).withTypeProvider() as unknown as Edge;

@@ -7,15 +7,23 @@ import type { TurnFacts } from '../chat/turn-plan.ts';
 import { statusOf } from './problems.ts';
 
 export function logRequests(app: FastifyInstance): void {
-  app.addHook('onResponse', async (request, reply) => {
-    logRequest(request, reply.statusCode, Math.round(reply.elapsedTime));
+  app.addHook('onRequest', async (request, reply) => {
+    // Not `onResponse`: it does not come when the client has gone before the end of its answer (Fastify 5).
+    reply.raw.once('close', () => {
+      const { headersSent, writableFinished } = reply.raw;
+      const ms = Math.round(reply.elapsedTime);
+      logRequest(request, headersSent ? reply.statusCode : undefined, {
+        ms,
+        isAborted: !writableFinished || undefined,
+      });
+    });
   });
 }
 
-export function logRequest(request: FastifyRequest, status: number, ms?: number): void {
-  const { method, raw } = request;
+/** No status when the client has gone before there was one. */
+export function logRequest(request: FastifyRequest, status: number | undefined, facts: object = {}): void {
   const route = request.routeOptions.url ?? null;
-  request.log.info({ method, route, status, ms, isAborted: raw.aborted || undefined }, 'request');
+  request.log.info({ method: request.method, route, status, ...facts }, 'request');
 }
 
 /** What is not the client's doing: once, here, with what lies underneath. */

@@ -1,7 +1,7 @@
 // Every way in which a request can end in an error, as a problem: thrown errors, Fastify's own refusals, unknown paths
 // and methods, and bytes that are not HTTP.
 
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorObject } from 'ajv';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -50,20 +50,23 @@ export function answerRouterError(
   sendProblem(reply, problem);
 }
 
-/** How long a client may go on writing a body that nobody wants. */
-const DISCARD_MS = 5000;
+/** A client that has written nothing for so long is waiting for its answer. */
+const DISCARD_IDLE_MS = 2000;
 
 /**
  * A client that is still writing meets a closed socket before it reads why: so its body is read, and dropped, before it
- * is answered. Bounded: whoever writes for ever is cut.
+ * is answered. Bounded: whoever writes for ever is cut by the server's `requestTimeout`.
  */
 async function discardBody(request: IncomingMessage): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, DISCARD_MS);
-  request.once('end', resolve).once('close', resolve).resume();
+  const timer = setTimeout(resolve, DISCARD_IDLE_MS);
+  const onData = () => timer.refresh();
+  request.on('data', onData).once('end', resolve).once('close', resolve).resume();
   await promise;
   clearTimeout(timer);
-  request.off('end', resolve).off('close', resolve);
+  request.off('data', onData).off('end', resolve).off('close', resolve);
+  // Without a listener for data it would stand still, and the client with it.
+  request.resume();
 }
 
 /** Fastify's error codes that are the client's doing. */
@@ -118,17 +121,29 @@ const PARSER_CODES: Readonly<Record<string, ProblemCode>> = {
   HPE_INVALID_EOF_STATE: 'invalid_argument',
 };
 
+/** A client that does not close its half after this answer would keep the socket for ever. */
+const LAST_WORD_MS = 1000;
+
 /** Bytes that never became a request: answered on the bare socket, then closed. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, paths: PublicPaths): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // As Node's own handler does: an answer that has begun must not have these bytes in its middle.
+  const { _httpMessage: answering } = socket as { _httpMessage?: ServerResponse | null };
+  if (error.code === 'ECONNRESET' || !socket.writable || answering?.headersSent) {
     socket.destroy();
     return;
   }
   const code = PARSER_CODES[error.code ?? ''] ?? 'invalid_argument';
-  const text = code === 'headers_too_large' ? 'The headers are too large.' : 'This is not a valid HTTP request.';
-  const body = JSON.stringify(problemOf(new ChatError(code, text), paths));
+  const body = JSON.stringify(problemOf(new ChatError(code, clientErrorText(error)), paths));
+  const timer = setTimeout(() => socket.destroy(), LAST_WORD_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
   socket.end(
-    `HTTP/1.1 ${statusOf(code)} Bad Request\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\n` +
+    `HTTP/1.1 ${statusOf(code)} ${STATUS_CODES[statusOf(code)]}\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+}
+
+function clientErrorText({ code }: NodeJS.ErrnoException): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'The headers are too large.';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'The request took too long to arrive.';
+  return 'This is not a valid HTTP request.';
 }

@@ -1,6 +1,5 @@
 // Whatever is thrown at it: the contract's problem each time, nothing stored, nothing logged above info.
 
-import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { send } from '../support/client.ts';
 import { type ServiceScene, startScene } from '../support/service-scene.ts';
@@ -253,36 +252,6 @@ describe('every path', () => {
       expect(answer.headers.allow?.split(', ').sort()).toEqual(allowed);
     }
   });
-});
-
-/** Bytes on a bare socket, and what came back until it was closed. */
-function raw(bytes: string): Promise<string> {
-  const { hostname, port } = new URL(scene.service.url);
-  const { promise, resolve } = Promise.withResolvers<string>();
-  let answer = '';
-  const socket = connect(Number(port), hostname, () => socket.write(bytes));
-  socket.on('data', (piece) => {
-    answer += String(piece);
-  });
-  socket.on('error', () => undefined);
-  socket.on('close', () => resolve(answer));
-  return promise;
-}
-
-test.each([
-  ['nonsense', 'hello\r\n\r\n', 400],
-  ['an unknown method', 'BREW /coffee HTTP/1.1\r\nHost: x\r\n\r\n', 400],
-  ['headers that are too large', `GET / HTTP/1.1\r\nHost: x\r\nX-Big: ${'x'.repeat(40_000)}\r\n\r\n`, 431],
-  ['two lengths', 'POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}', 400],
-  [
-    'a length beside chunks',
-    'POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}',
-    400,
-  ],
-  ['no host', 'GET /livez HTTP/1.1\r\n\r\n', 400],
-])('%s on a bare socket is answered and the connection closed', async (_what, bytes, status) => {
-  const answer = await raw(bytes);
-  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
 });
 
 test('a client that is still writing a body that is too large can read why', async () => {

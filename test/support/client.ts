@@ -126,6 +126,15 @@ export class EventStream {
     this.call.destroy();
   }
 
+  /** Stop reading: what the service still writes stays with it, and in the buffers between. */
+  pause(): void {
+    this.response?.pause();
+  }
+
+  resume(): void {
+    this.response?.resume();
+  }
+
   #read(response: IncomingMessage): void {
     this.response = response;
     const parser = createParser({

@@ -5,11 +5,19 @@ import { pino } from 'pino';
 import { compose, type Service } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
 
+export interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly [fact: string]: unknown;
+}
+
 export interface RunningService extends AsyncDisposable {
   readonly url: string;
   readonly app: Service['app'];
   /** Every line that was logged, as text. */
   readonly log: () => string;
+  /** The same, parsed. */
+  readonly logged: () => readonly LogLine[];
   /** As SIGTERM does: drains, then closes everything. */
   close(): Promise<void>;
 }
@@ -31,5 +39,11 @@ export async function startService(env: Readonly<Record<string, string>> = {}): 
     closing ??= service.close();
     return closing;
   };
-  return { url, app: service.app, log: () => lines.join(''), close, [Symbol.asyncDispose]: close };
+  const log = () => lines.join('');
+  const logged = () =>
+    log()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+  return { url, app: service.app, log, logged, close, [Symbol.asyncDispose]: close };
 }
