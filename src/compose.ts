@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { GeminiModel } from './adapters/gemini/gemini-model.ts';
 import { MemorySessionStore } from './adapters/memory/memory-session-store.ts';
 import { RedisSessionStore } from './adapters/redis/redis-session-store.ts';
+import { Upstream } from './adapters/upstream/upstream.ts';
 import type { ChatLimits } from './chat/begin-turn.ts';
 import { ChatSessions } from './chat/chat-sessions.ts';
 import type { Clock } from './chat/clock.ts';
@@ -131,8 +132,8 @@ async function openModel({ env, backend }: Config): Promise<{ model: LanguageMod
     bodyBytesMax: 4 * env.ANSWER_SIZE_MAX,
     eventSizeMax: env.UPSTREAM_EVENT_SIZE_MAX,
   };
-  if (backend.kind !== 'built-in') return { model: new GeminiModel(backend, rules, Math.random) };
+  if (backend.kind !== 'built-in') return { model: new GeminiModel(new Upstream(backend, rules, Math.random)) };
   const emulator = await startEmulator();
   const address = { kind: 'emulator', address: emulator.address, project: 'emulator', location: 'global' } as const;
-  return { model: new GeminiModel(address, rules, Math.random), emulator };
+  return { model: new GeminiModel(new Upstream(address, rules, Math.random)), emulator };
 }

@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import { startEmulator } from '../../src/emulator/server.ts';
 import { Client } from '../support/client.ts';
+import { REQUEST, startModel, WAYS } from '../support/model-scene.ts';
 import { startService } from '../support/service.ts';
 import { asJson, asStream, event, type Script, said, startUpstream, type Upstream } from '../support/upstream.ts';
-import { REQUEST, startModel, WAYS } from './model-scene.ts';
 
 function continued(text: string, continuationToken?: string) {
   const [candidate] = (said(text, 'CONTINUATION') as { candidates: object[] }).candidates;

@@ -1,13 +1,14 @@
 // The adapter as a whole: what it refuses before any call, and what its chunks add up to.
 
 import { describe, expect, it } from 'vitest';
-import type { Backend } from '../../src/adapters/gemini/endpoint.ts';
 import { GeminiModel } from '../../src/adapters/gemini/gemini-model.ts';
+import type { Backend } from '../../src/adapters/upstream/endpoint.ts';
+import { Upstream } from '../../src/adapters/upstream/upstream.ts';
 import { addChunk, NO_ANSWER } from '../../src/chat/answer.ts';
 import { ChatError } from '../../src/chat/errors.ts';
 import type { ModelRequest } from '../../src/chat/language-model.ts';
+import { REQUEST, RULES, startModel, WAYS } from '../support/model-scene.ts';
 import { asJson, asStream, event, said } from '../support/upstream.ts';
-import { REQUEST, RULES, startModel, WAYS } from './model-scene.ts';
 
 const DEVELOPER: Backend = { kind: 'gemini-api', apiKey: 'k' };
 const VERTEX: Backend = { kind: 'vertex', project: 'p', location: 'global' };
@@ -17,7 +18,7 @@ const SEARCH: Partial<ModelRequest> = { groundingSource: { type: 'vertexAiSearch
 const LABELS: Partial<ModelRequest> = { settings: { labels: { team: 'a' } } };
 
 async function refusal(backend: Backend, given: Partial<ModelRequest>): Promise<ChatError | undefined> {
-  const model = new GeminiModel(backend, RULES, () => 0);
+  const model = new GeminiModel(new Upstream(backend, RULES, () => 0));
   try {
     model.check({ ...REQUEST, ...given });
     return undefined;

@@ -1,38 +1,29 @@
 // The Gemini wire: `generateContent` and `streamGenerateContent` on Vertex AI, on the Developer API, and on a stand-in.
 
 import { addChunk, NO_ANSWER } from '../../chat/answer.ts';
-import type { Chance } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
 import type { CandidateChunk, LanguageModel, ModelChunk, ModelRequest } from '../../chat/language-model.ts';
-import { credentialsFor } from './credentials.ts';
-import { type Backend, type Method, methodUrl } from './endpoint.ts';
+import { type Method, methodUrl } from '../upstream/endpoint.ts';
+import { protocolError } from '../upstream/json-stream-decoder.ts';
+import { isObject, objectsIn } from '../upstream/json-value.ts';
+import type { Upstream, UpstreamCall } from '../upstream/upstream.ts';
 import { wireRequest } from './gemini-request.ts';
 import { type ResponseOptions, readResponse, startReading } from './gemini-response.ts';
-import { JsonStreamDecoder, protocolError } from './json-stream-decoder.ts';
-import { isObject, objectsIn } from './json-value.ts';
-import { Transport, type TransportRules } from './transport.ts';
-
-export interface GeminiRules extends TransportRules {
-  readonly eventSizeMax: number;
-}
 
 /** How often an answer that ended with `CONTINUATION` is asked to go on. */
 const CONTINUATIONS_MAX = 8;
 
 export class GeminiModel implements LanguageModel {
-  readonly #backend: Backend;
-  readonly #rules: GeminiRules;
-  readonly #transport: Transport;
+  readonly #upstream: Upstream;
 
-  constructor(backend: Backend, rules: GeminiRules, chance: Chance) {
-    this.#backend = backend;
-    this.#rules = rules;
-    this.#transport = new Transport(credentialsFor(backend), rules, chance);
+  constructor(upstream: Upstream) {
+    this.#upstream = upstream;
   }
 
   check(request: ModelRequest): void {
-    methodUrl(this.#backend, request.model, 'generateContent');
-    if (this.#backend.kind !== 'gemini-api') return;
+    const { backend } = this.#upstream;
+    methodUrl(backend, request.model, 'generateContent');
+    if (backend.kind !== 'gemini-api') return;
     const refused = request.groundingSource?.type === 'vertexAiSearch' ? 'vertexAiSearch' : undefined;
     const field = request.settings.labels === undefined ? refused : 'labels';
     if (field) throw new ChatError('unsupported_by_model', `The Gemini Developer API does not support ${field}.`);
@@ -43,8 +34,7 @@ export class GeminiModel implements LanguageModel {
     let continuationToken: string | undefined;
     const chunks: ModelChunk[] = [];
     for (let hop = 0; hop <= CONTINUATIONS_MAX; hop += 1) {
-      const { url, body } = this.#call(request, 'generateContent', continuationToken);
-      const value = parseDocument(await this.#transport.fetchBody(url, body, signal));
+      const value = await this.#upstream.document(this.#call(request, 'generateContent', continuationToken), signal);
       chunks.push(readResponse(value, options));
       continuationToken = continuationTokenOf(value);
       if (continuationToken === undefined) return chunks.reduce(addChunk, NO_ANSWER);
@@ -56,9 +46,9 @@ export class GeminiModel implements LanguageModel {
     const options = responseOptions(request);
     let continuationToken: string | undefined;
     for (let hop = 0; hop <= CONTINUATIONS_MAX; hop += 1) {
-      const { url, body } = this.#call(request, 'streamGenerateContent', continuationToken);
+      const call = this.#call(request, 'streamGenerateContent', continuationToken);
       continuationToken = undefined;
-      for await (const value of this.#values(url, body, signal)) {
+      for await (const value of this.#upstream.values(call, signal)) {
         continuationToken = continuationTokenOf(value) ?? continuationToken;
         yield withoutContinuation(readResponse(value, options));
       }
@@ -68,43 +58,23 @@ export class GeminiModel implements LanguageModel {
   }
 
   close(): Promise<void> {
-    return this.#transport.close();
+    return this.#upstream.close();
   }
 
-  async *#values(url: string, body: string, signal: AbortSignal): AsyncIterable<unknown> {
-    const decoder = new JsonStreamDecoder({ eventSizeMax: this.#rules.eventSizeMax });
-    let alive = () => {};
-    const bytes = this.#transport.stream(url, body, signal, (callback) => {
-      alive = callback;
-    });
-    for await (const piece of bytes) {
-      for (const value of decoder.push(piece)) {
-        alive();
-        yield value;
-      }
-    }
-    yield* decoder.end();
-  }
-
-  #call(request: ModelRequest, method: Method, continuationToken: string | undefined) {
-    const context = this.#backend.kind === 'gemini-api' ? {} : { project: this.#backend.project };
-    const wire = wireRequest(request, context);
-    const body = JSON.stringify(continuationToken === undefined ? wire : { ...wire, continuationToken });
-    return { url: methodUrl(this.#backend, request.model, method), body };
+  #call(request: ModelRequest, method: Method, continuationToken: string | undefined): UpstreamCall {
+    const { project } = this.#upstream;
+    const wire = wireRequest(request, project === undefined ? {} : { project });
+    return {
+      model: request.model,
+      method,
+      body: continuationToken === undefined ? wire : { ...wire, continuationToken },
+    };
   }
 }
 
 function responseOptions({ groundingSource }: ModelRequest): ResponseOptions {
   const isStripped = groundingSource !== undefined && groundingSource.type !== 'inlineContext';
   return startReading(isStripped && groundingSource.disableAttribution === true);
-}
-
-function parseDocument(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw protocolError('something that is not JSON', cause);
-  }
 }
 
 /** Given when a candidate reached the limit of one request without having finished. */

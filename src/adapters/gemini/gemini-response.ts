@@ -3,10 +3,10 @@
 
 import { joinParts, type Part } from '../../chat/content.ts';
 import type { CandidateChunk, Citation, ModelChunk, SafetyRating, Usage } from '../../chat/language-model.ts';
+import { protocolError } from '../upstream/json-stream-decoder.ts';
+import { isObject, type JsonObject, objectsIn } from '../upstream/json-value.ts';
+import { upstreamError } from '../upstream/upstream-error.ts';
 import { citationsOf, groundingOf } from './grounding.ts';
-import { protocolError } from './json-stream-decoder.ts';
-import { isObject, type JsonObject, objectsIn } from './json-value.ts';
-import { upstreamError } from './upstream-error.ts';
 
 /** What marks a value as a response; each of them alone is a legal chunk. */
 const MARKS = ['candidates', 'promptFeedback', 'usageMetadata', 'modelVersion', 'responseId'] as const;

@@ -3,7 +3,7 @@
 
 import { visibleText } from '../../chat/content.ts';
 import type { Citation, GroundingMetadata } from '../../chat/language-model.ts';
-import { isObject, type JsonObject, objectsIn, stringsIn } from './json-value.ts';
+import { isObject, type JsonObject, objectsIn, stringsIn } from '../upstream/json-value.ts';
 
 /** Recitation. Vertex says `citations`, the Developer API `citationSources`; a start of 0 is left out by both. */
 export function citationsOf(metadata: unknown): readonly Citation[] {

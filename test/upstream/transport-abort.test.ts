@@ -3,10 +3,10 @@
 
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { ask, modelAt, REQUEST, startModel, WAYS, within } from '../support/model-scene.ts';
 import { until } from '../support/until.ts';
 import { answer, asJson, asStream, event, type Script, said } from '../support/upstream.ts';
 import { watchLongTimers } from './long-timers.ts';
-import { ask, modelAt, REQUEST, startModel, WAYS, within } from './model-scene.ts';
 
 const LONG_MS = 600_000;
 const LONG = { firstEventTimeoutMs: LONG_MS, idleTimeoutMs: LONG_MS };

@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { GeminiModel } from '../../src/adapters/gemini/gemini-model.ts';
+import { Upstream } from '../../src/adapters/upstream/upstream.ts';
+import { ask, RULES, startModel, WAYS } from '../support/model-scene.ts';
 import { answer, asJson, type Script, startUpstream } from '../support/upstream.ts';
-import { ask, RULES, startModel, WAYS } from './model-scene.ts';
 
 const ok: Script = (response, call) => answer(response, call, 'ok');
 
@@ -20,7 +21,7 @@ describe('without Application Default Credentials', () => {
   it.each(WAYS)('an emulator is sent nothing (%s)', async (way) => {
     await using upstream = await startUpstream(ok);
     const backend = { kind: 'emulator', address: upstream.address, project: 'p', location: 'global' } as const;
-    const model = new GeminiModel(backend, RULES, () => 0);
+    const model = new GeminiModel(new Upstream(backend, RULES, () => 0));
     expect(await ask(model, way)).toMatchObject({ text: 'ok' });
     const sent = Object.keys(upstream.calls[0]?.headers ?? {});
     expect(sent.filter((name) => /auth|key|cookie|goog/.test(name))).toEqual([]);

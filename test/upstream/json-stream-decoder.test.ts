@@ -4,7 +4,7 @@
 import { createParser } from 'eventsource-parser';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JsonStreamDecoder } from '../../src/adapters/gemini/json-stream-decoder.ts';
+import { JsonStreamDecoder } from '../../src/adapters/upstream/json-stream-decoder.ts';
 import { byteByByte, cuts, type Decoded, decode, decodeText, SIZE_MAX, sliced } from './decode-body.ts';
 
 const EOLS = ['\n', '\r', '\r\n'] as const;

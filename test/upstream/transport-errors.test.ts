@@ -3,8 +3,8 @@
 
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { startModel, WAYS, within } from '../support/model-scene.ts';
 import { asJson, asStream, event, type Script, said, startUpstream } from '../support/upstream.ts';
-import { startModel, WAYS, within } from './model-scene.ts';
 
 type Row = [status: number, reason: string, code: string, retryable: boolean, tells: boolean];
 

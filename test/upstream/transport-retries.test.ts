@@ -2,8 +2,8 @@
 
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { startModel, WAYS } from '../support/model-scene.ts';
 import { answer, asJson, asStream, event, type Script, said } from '../support/upstream.ts';
-import { startModel, WAYS } from './model-scene.ts';
 
 const RETRIED = [408, 429, 500, 502, 503, 504];
 const NOT_RETRIED = [400, 401, 403, 404, 405, 409, 413, 422, 499, 301, 302, 307, 204];

@@ -1,7 +1,7 @@
 // The decoder of streamed answers, fed with whole bodies and with slices of them.
 
 import fc from 'fast-check';
-import { JsonStreamDecoder } from '../../src/adapters/gemini/json-stream-decoder.ts';
+import { JsonStreamDecoder } from '../../src/adapters/upstream/json-stream-decoder.ts';
 import { ChatError } from '../../src/chat/errors.ts';
 
 export const SIZE_MAX = 16 * 1024 ** 2;

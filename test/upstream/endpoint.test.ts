@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Backend, type Method, methodUrl } from '../../src/adapters/gemini/endpoint.ts';
+import { type Backend, type Method, methodUrl } from '../../src/adapters/upstream/endpoint.ts';
 import { ChatError } from '../../src/chat/errors.ts';
 
 function vertex(location: string, baseUrl?: string): Backend {

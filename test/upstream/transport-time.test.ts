@@ -3,8 +3,8 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { type Outcome, startModel, WAYS, within } from '../support/model-scene.ts';
 import { answer, asJson, asStream, event, type Script, said } from '../support/upstream.ts';
-import { type Outcome, startModel, WAYS, within } from './model-scene.ts';
 
 /** Short for a model, long for a machine that is busy. */
 const LIMIT_MS = 300;

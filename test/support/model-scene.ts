@@ -1,13 +1,14 @@
 // The Gemini adapter in front of a scripted upstream, over real sockets.
 
-import { GeminiModel, type GeminiRules } from '../../src/adapters/gemini/gemini-model.ts';
+import { GeminiModel } from '../../src/adapters/gemini/gemini-model.ts';
+import { Upstream as ModelHost, type UpstreamRules } from '../../src/adapters/upstream/upstream.ts';
 import type { Chance } from '../../src/chat/clock.ts';
 import { visibleText } from '../../src/chat/content.ts';
 import { ChatError } from '../../src/chat/errors.ts';
 import type { ModelChunk, ModelRequest } from '../../src/chat/language-model.ts';
-import { type Script, startUpstream, type Upstream } from '../support/upstream.ts';
+import { type Script, startUpstream, type Upstream } from './upstream.ts';
 
-export const RULES: GeminiRules = {
+export const RULES: UpstreamRules = {
   connectTimeoutMs: 2000,
   firstEventTimeoutMs: 10_000,
   idleTimeoutMs: 10_000,
@@ -45,7 +46,7 @@ export interface ModelScene extends AsyncDisposable {
 }
 
 export interface SceneOptions {
-  readonly rules?: Partial<GeminiRules>;
+  readonly rules?: Partial<UpstreamRules>;
   /** 0: retries come at once. */
   readonly chance?: Chance;
 }
@@ -65,7 +66,8 @@ export async function startModel(script: Script, options: SceneOptions = {}): Pr
 }
 
 export function modelAt(baseUrl: string, { rules = {}, chance = () => 0 }: SceneOptions = {}): GeminiModel {
-  return new GeminiModel({ kind: 'gemini-api', apiKey: 'the-api-key', baseUrl }, { ...RULES, ...rules }, chance);
+  const backend = { kind: 'gemini-api', apiKey: 'the-api-key', baseUrl } as const;
+  return new GeminiModel(new ModelHost(backend, { ...RULES, ...rules }, chance));
 }
 
 export async function ask(model: GeminiModel, way: Way, signal = neverAborted(), request = REQUEST): Promise<Outcome> {

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JsonStreamDecoder } from '../../src/adapters/gemini/json-stream-decoder.ts';
+import { JsonStreamDecoder } from '../../src/adapters/upstream/json-stream-decoder.ts';
 import { byteByByte, cuts, decode, decodeText, SIZE_MAX, sliced } from './decode-body.ts';
 
 describe('a body that cannot be read', () => {

@@ -3,8 +3,8 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { ask, modelAt, startModel, WAYS } from '../support/model-scene.ts';
 import { startUpstream } from '../support/upstream.ts';
-import { ask, modelAt, startModel, WAYS } from './model-scene.ts';
 
 describe('a model that cannot be reached', () => {
   it.each(WAYS)('is model_unreachable when the connection is refused (%s)', async (way) => {

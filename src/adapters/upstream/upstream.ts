@@ -1,0 +1,69 @@
+// The host that serves models: one pool of connections and one set of credentials, whatever wire is spoken over them.
+
+import type { Chance } from '../../chat/clock.ts';
+import { credentialsFor } from './credentials.ts';
+import { type Backend, type Method, methodUrl } from './endpoint.ts';
+import { JsonStreamDecoder, protocolError } from './json-stream-decoder.ts';
+import { Transport, type TransportRules } from './transport.ts';
+
+export interface UpstreamRules extends TransportRules {
+  /** One event of a stream, in characters. */
+  readonly eventSizeMax: number;
+}
+
+/** One call: a method of a model, and the JSON of its request. */
+export interface UpstreamCall {
+  readonly model: string;
+  readonly method: Method;
+  readonly body: unknown;
+}
+
+export class Upstream {
+  readonly backend: Backend;
+  readonly #rules: UpstreamRules;
+  readonly #transport: Transport;
+
+  constructor(backend: Backend, rules: UpstreamRules, chance: Chance) {
+    this.backend = backend;
+    this.#rules = rules;
+    this.#transport = new Transport(credentialsFor(backend), rules, chance);
+  }
+
+  /** The project of the deployment; a stand-in has one, too, but an API key has none. */
+  get project(): string | undefined {
+    return this.backend.kind === 'gemini-api' ? undefined : this.backend.project;
+  }
+
+  /** The answer as one JSON value. Errors as `LanguageModel.generate`. */
+  async document({ model, method, body }: UpstreamCall, signal: AbortSignal): Promise<unknown> {
+    const url = methodUrl(this.backend, model, method);
+    const bytes = await this.#transport.fetchBody(url, JSON.stringify(body), signal);
+    try {
+      return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    } catch (cause) {
+      throw protocolError('something that is not JSON', cause);
+    }
+  }
+
+  /** The JSON values of a streamed answer, one by one. Errors as `LanguageModel.stream`; leaving the loop closes the socket. */
+  async *values({ model, method, body }: UpstreamCall, signal: AbortSignal): AsyncIterable<unknown> {
+    const url = methodUrl(this.backend, model, method);
+    const decoder = new JsonStreamDecoder({ eventSizeMax: this.#rules.eventSizeMax });
+    let alive = () => {};
+    const bytes = this.#transport.stream(url, JSON.stringify(body), signal, (callback) => {
+      alive = callback;
+    });
+    for await (const piece of bytes) {
+      for (const value of decoder.push(piece)) {
+        alive();
+        yield value;
+      }
+    }
+    yield* decoder.end();
+  }
+
+  /** Ends idle connections. */
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+}
