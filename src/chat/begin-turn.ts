@@ -3,15 +3,14 @@
 import { isoTime } from './clock.ts';
 import { answeredCalls, checkFileUris, checkUserParts, type Part } from './content.ts';
 import { ChatError, invalidField } from './errors.ts';
-import type { GroundingSource, ModelRequest } from './language-model.ts';
+import { nextRequest, type Send } from './next-request.ts';
 import { reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeMessage, encodeMessage, encodeTurn } from './records.ts';
 import { versionMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { RunningTurns } from './running-turns.ts';
-import { type SessionConfig, type SessionKey, settingsOf } from './session.ts';
+import type { SessionKey } from './session.ts';
 import type { BeginTurn, Begun } from './session-store.ts';
-import { mergeSettings, type SettingOverrides } from './settings.ts';
 import { startedTurn, type TurnStart } from './turn.ts';
 import type { TurnDependencies } from './turn-plan.ts';
 
@@ -31,17 +30,6 @@ export interface ChatLimits {
 export interface ChatDependencies extends TurnDependencies {
   readonly running: RunningTurns;
   readonly chatLimits: ChatLimits;
-}
-
-/** One message of the user, and how it is to be answered. */
-export interface Send {
-  readonly parts: readonly Part[];
-  readonly overrides: SettingOverrides;
-  readonly candidateCount?: number;
-  readonly groundingSource?: GroundingSource;
-  /** Chosen by the caller, so that the turn has an address before its first answer byte. */
-  readonly turnId?: string;
-  readonly ifVersion?: number;
 }
 
 /**
@@ -111,19 +99,6 @@ async function claim(
     if (begun.outcome !== 'busy' || begun.hasLease || reaps >= REAPS_MAX) throw refusal(begun);
     await reapTurn(key, begun, deps);
   }
-}
-
-/** The request that a send makes of a session, its history aside. Settings of the send win, field by field. */
-function nextRequest(config: SessionConfig, send: Send): ModelRequest {
-  return {
-    model: config.model,
-    ...(config.context === undefined ? {} : { context: config.context }),
-    examples: config.examples ?? [],
-    contents: [{ author: 'user', parts: send.parts }],
-    settings: mergeSettings(settingsOf(config), send.overrides),
-    ...(send.candidateCount === undefined ? {} : { candidateCount: send.candidateCount }),
-    ...(send.groundingSource === undefined ? {} : { groundingSource: send.groundingSource }),
-  };
 }
 
 function encodeQuestion(parts: readonly Part[], start: TurnStart): Uint8Array {

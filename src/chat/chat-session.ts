@@ -2,13 +2,15 @@
 // same name in Google's Vertex AI SDK (`sendMessage`, `sendMessageStreaming`, `messageHistory`), with the history kept
 // in a store instead of the caller's memory. An answer enters the history only when it is complete.
 
-import { beginTurn, type ChatDependencies, type Send } from './begin-turn.ts';
-import type { Message } from './content.ts';
+import { beginTurn, type ChatDependencies } from './begin-turn.ts';
+import { checkFileUris, checkUserParts, type Message, type Part } from './content.ts';
 import { asChatError, ChatError, invalidField } from './errors.ts';
+import type { TokenCount } from './language-model.ts';
 import { pageOfMessages } from './message-page.ts';
+import { type Send, standingRequest } from './next-request.ts';
 import { presentSession } from './present-session.ts';
 import { reapTurn } from './reap-turn.ts';
-import { decodeConfig, decodeTurn, encodeLimitedConfig } from './records.ts';
+import { decodeConfig, decodeMessage, decodeTurn, encodeLimitedConfig } from './records.ts';
 import { versionMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import {
@@ -95,6 +97,24 @@ export class ChatSession {
   /** One question, answered as a stream of events. */
   sendMessageStreaming(send: Send): Promise<RunningTurn> {
     return beginTurn(this.key, send, true, this.#deps);
+  }
+
+  /**
+   * What the next request would cost: configuration, committed history and, when given, a question. No turn, no change.
+   * Fails with `invalid_argument`, `session_not_found`, and as `LanguageModel.countTokens`.
+   */
+  async countTokens(question: readonly Part[] | undefined, signal: AbortSignal): Promise<TokenCount> {
+    if (question) {
+      checkUserParts(question, '/parts');
+      checkFileUris(question, this.#deps.chatLimits.fileUris, '/parts');
+    }
+    const { store, model } = this.#deps;
+    const { config, messageCount } = await store.read(this.key);
+    const history = await store.readMessages(this.key, { start: 0, count: messageCount });
+    const asked = question ? [{ author: 'user', parts: question } as const] : [];
+    const request = { ...standingRequest(decodeConfig(config)), contents: [...history.map(decodeMessage), ...asked] };
+    model.check(request);
+    return model.countTokens(request, signal);
   }
 
   /** Fails with `turn_not_found`, `session_not_found`. Reaps the turn when its producer is dead. */

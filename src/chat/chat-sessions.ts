@@ -3,7 +3,7 @@
 import type { ChatDependencies } from './begin-turn.ts';
 import { ChatSession } from './chat-session.ts';
 import { isoTime } from './clock.ts';
-import { checkFileUris, checkHistory, type Message, openCalls, visibleText } from './content.ts';
+import { checkFileUris, checkHistory, type KeptMessage, openCalls, visibleText } from './content.ts';
 import { ChatError, invalidField } from './errors.ts';
 import { presentSession } from './present-session.ts';
 import { encodeLimitedConfig, encodeMessage } from './records.ts';
@@ -35,7 +35,7 @@ export class ChatSessions {
     if (model === undefined) throw invalidField('/model', 'is required: this service has no default model');
     const config: SessionConfig = { ...fields, model };
     const { chatLimits, newId, store } = this.#deps;
-    const messages = this.#firstMessages(messageHistory ?? []);
+    const messages = this.#firstMessages(messageHistory ?? [], model);
     const encoded = messages.map(encodeMessage);
     const bytes = encoded.reduce((sum, message) => sum + message.length, 0);
     if (encoded.length > chatLimits.historyMessagesMax || bytes > chatLimits.historyBytesMax) {
@@ -61,7 +61,8 @@ export class ChatSessions {
     return { ...page, items: page.items.map((stored) => presentSession(stored, nowMs)) };
   }
 
-  #firstMessages(history: NonNullable<NewSession['messageHistory']>): readonly Message[] {
+  /** What signatures the caller brings along are taken for those of the model that the session begins with. */
+  #firstMessages(history: NonNullable<NewSession['messageHistory']>, model: string): readonly KeptMessage[] {
     checkHistory(history, '/messageHistory');
     history.forEach(({ parts }, index) => {
       checkFileUris(parts, this.#deps.chatLimits.fileUris, `/messageHistory/${index}/parts`);
@@ -74,6 +75,7 @@ export class ChatSessions {
         content: visibleText(parts),
         parts,
         createTime,
+        ...(author === 'bot' ? { model } : {}),
       };
     });
   }

@@ -24,6 +24,12 @@ export interface Message extends Content {
   readonly createTime: string;
 }
 
+/** A message as the history keeps it. */
+export interface KeptMessage extends Message {
+  /** The model that said it: its thought signatures are good for no other one. Absent on a question. */
+  readonly model?: string;
+}
+
 export function textPart(text: string): Part {
   return { text };
 }

@@ -3,7 +3,7 @@
 
 import { type Answer, reportedUsage } from './answer.ts';
 import { isoTime } from './clock.ts';
-import { type Content, type Message, openCalls, visibleText } from './content.ts';
+import { type Content, type KeptMessage, openCalls, visibleText } from './content.ts';
 import { asChatError } from './errors.ts';
 import type { TurnFlusher } from './flusher.ts';
 import { type EndedTurn, presentTurn } from './present-turn.ts';
@@ -109,22 +109,20 @@ function prepare(finishing: TurnToFinish, version: number, endMs: number, deps: 
   return { turn, frame, finish };
 }
 
-function newMessages(plan: TurnPlan, turn: EndedTurn, ids: readonly [string, string]): [Message, Message] | undefined {
+function newMessages(
+  plan: TurnPlan,
+  turn: EndedTurn,
+  ids: readonly [string, string],
+): [KeptMessage, KeptMessage] | undefined {
   if (turn.state !== 'COMMITTED') return undefined;
+  const { turnId, model, createTime, endTime = createTime } = turn;
   const chosen = turn.candidates.find((candidate) => candidate.index === turn.chosenCandidate);
-  const message = (id: string, { author, parts }: Content, createTime: string): Message => {
-    return {
-      id,
-      turnId: turn.turnId,
-      author,
-      content: visibleText(parts),
-      parts,
-      createTime,
-    };
+  const message = (id: string, { author, parts }: Content, time: string): KeptMessage => {
+    return { id, turnId, author, content: visibleText(parts), parts, createTime: time };
   };
   return [
-    message(ids[0], { author: 'user', parts: plan.question }, turn.createTime),
-    message(ids[1], { author: 'bot', parts: chosen?.parts ?? [] }, turn.endTime ?? turn.createTime),
+    message(ids[0], { author: 'user', parts: plan.question }, createTime),
+    { ...message(ids[1], { author: 'bot', parts: chosen?.parts ?? [] }, endTime), model },
   ];
 }
 

@@ -19,12 +19,17 @@ export interface Example {
   readonly output: string;
 }
 
+/** Something that was said before, and by which model, when that is known. */
+export interface SaidContent extends Content {
+  readonly model?: string;
+}
+
 export interface ModelRequest {
   readonly model: string;
   readonly context?: string;
   readonly examples: readonly Example[];
   /** The history and, last, the question. Authors may repeat; the adapter makes what its wire wants of them. */
-  readonly contents: readonly Content[];
+  readonly contents: readonly SaidContent[];
   readonly settings: GenerationSettings;
   readonly candidateCount?: number;
   readonly groundingSource?: GroundingSource;
@@ -44,6 +49,8 @@ export interface Citation {
 export interface GroundingMetadata {
   readonly citations: readonly Citation[];
   readonly searchQueries: readonly string[];
+  /** The wire has no such grounding: the context was given as an instruction, and nothing tells what was used of it. */
+  readonly emulated?: boolean;
   readonly [field: string]: unknown;
 }
 
@@ -79,6 +86,13 @@ export interface ModelChunk {
   readonly modelVersion?: string;
 }
 
+/** How many tokens a request would cost. */
+export interface TokenCount {
+  readonly totalTokens: number;
+  /** Characters as the legacy models are billed; not every backend tells. */
+  readonly totalBillableCharacters?: number;
+}
+
 export interface LanguageModel {
   /**
    * One complete answer, as a single chunk. Fails with `unsupported_by_model`, `model_overloaded`, `model_timeout`,
@@ -91,6 +105,9 @@ export interface LanguageModel {
    * is for the domain to judge. Errors as `generate`. Aborting the signal closes the upstream socket at once.
    */
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelChunk>;
+
+  /** What the request would cost, without answering it. Errors as `generate`. */
+  countTokens(request: ModelRequest, signal: AbortSignal): Promise<TokenCount>;
 
   /** Refuses, before any call, what this backend can never serve (`unsupported_by_model`). */
   check(request: ModelRequest): void;

@@ -1,7 +1,7 @@
 // Pages of a history. A position in it never moves while it grows, so the cursor is simply a position; each page
 // costs what it holds.
 
-import type { Message } from './content.ts';
+import type { KeptMessage, Message } from './content.ts';
 import { decodeMessage } from './records.ts';
 import { invalidPageToken } from './refusals.ts';
 import type { MessageOrder, Page, SessionKey } from './session.ts';
@@ -29,7 +29,7 @@ async function oldestFirst(store: SessionStore, key: SessionKey, request: PageRe
     start,
     count: request.pageSize + 1,
   });
-  const items = read.slice(0, request.pageSize).map(decodeMessage);
+  const items = read.slice(0, request.pageSize).map(readMessage);
   return read.length > request.pageSize ? { items, nextPageToken: `asc-${start + request.pageSize}` } : { items };
 }
 
@@ -38,8 +38,14 @@ async function newestFirst(store: SessionStore, key: SessionKey, request: PageRe
     request.pageToken === undefined ? (await store.read(key)).messageCount : positionIn(request.pageToken, 'desc');
   const start = Math.max(0, end - request.pageSize);
   const read = await store.readMessages(key, { start, count: end - start });
-  const items = read.map(decodeMessage).reverse();
+  const items = read.map(readMessage).reverse();
   return start > 0 ? { items, nextPageToken: `desc-${start}` } : { items };
+}
+
+/** Which model said it is for the next request to know. */
+function readMessage(bytes: Uint8Array): Message {
+  const { model: _model, ...message }: KeptMessage = decodeMessage(bytes);
+  return message;
 }
 
 function positionIn(token: string, order: MessageOrder): number {

@@ -1,6 +1,6 @@
 // How the domain's values become the opaque bytes that a store keeps: JSON in UTF-8, written and read only here.
 
-import { type Message, visibleText } from './content.ts';
+import { type KeptMessage, visibleText } from './content.ts';
 import { ChatError } from './errors.ts';
 import type { SessionConfig } from './session.ts';
 import type { Turn } from './turn.ts';
@@ -20,13 +20,13 @@ export const encodeConfig = (config: SessionConfig): Uint8Array => encode(config
 export const decodeConfig = (bytes: Uint8Array): SessionConfig => decode(bytes) as SessionConfig;
 
 /** Texts are projections of parts: a record holds the parts alone, or an answer would be stored five times. */
-export function encodeMessage(message: Message): Uint8Array {
+export function encodeMessage(message: KeptMessage): Uint8Array {
   const { content: _projection, ...record } = message;
   return encode(record);
 }
 
-export function decodeMessage(bytes: Uint8Array): Message {
-  const record = decode(bytes) as Omit<Message, 'content'>;
+export function decodeMessage(bytes: Uint8Array): KeptMessage {
+  const record = decode(bytes) as Omit<KeptMessage, 'content'>;
   return { ...record, content: visibleText(record.parts) };
 }
 

@@ -14,6 +14,7 @@ import { streamMessage } from './messages/stream-message.ts';
 import { openapiDocument } from './openapi-document.ts';
 import { answerClientError, answerProblems, answerRouterError } from './problem-handlers.ts';
 import { COMPONENTS } from './schemas/components.ts';
+import { countTokens } from './sessions/count-tokens.ts';
 import { createSession } from './sessions/create-session.ts';
 import { deleteSession } from './sessions/delete-session.ts';
 import { getSession } from './sessions/get-session.ts';
@@ -52,6 +53,7 @@ const ROUTES = [
   sendMessage,
   streamMessage,
   getTurn,
+  countTokens,
 ];
 
 export async function buildApp(options: AppOptions): Promise<Edge> {

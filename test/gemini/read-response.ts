@@ -5,13 +5,13 @@ import { type Answer, addChunk, NO_ANSWER } from '../../src/chat/answer.ts';
 import { ChatError } from '../../src/chat/errors.ts';
 import type { ModelChunk } from '../../src/chat/language-model.ts';
 
-export function read(value: unknown, options: ResponseOptions = startReading(false)): ModelChunk {
+export function read(value: unknown, options: ResponseOptions = startReading({})): ModelChunk {
   return readResponse(value, options);
 }
 
 /** All chunks of one stream, added up as the domain adds them. */
 export function readAll(values: readonly unknown[], stripAttribution = false): Answer {
-  const options = startReading(stripAttribution);
+  const options = startReading({ groundingSource: { type: 'webSearch', disableAttribution: stripAttribution } });
   return values.map((value) => readResponse(value, options)).reduce(addChunk, NO_ANSWER);
 }
 

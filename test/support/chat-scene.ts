@@ -2,12 +2,13 @@
 // clock that the test moves.
 
 import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
-import type { ChatDependencies, ChatLimits, Send } from '../../src/chat/begin-turn.ts';
+import type { ChatDependencies, ChatLimits } from '../../src/chat/begin-turn.ts';
 import type { ChatSession } from '../../src/chat/chat-session.ts';
 import { ChatSessions } from '../../src/chat/chat-sessions.ts';
 import type { Message } from '../../src/chat/content.ts';
 import type { ChatError, Problem, TurnAddress } from '../../src/chat/errors.ts';
 import { FlushSchedule } from '../../src/chat/flusher.ts';
+import type { Send } from '../../src/chat/next-request.ts';
 import { decodeMessage, decodeTurn } from '../../src/chat/records.ts';
 import type { RunningTurn } from '../../src/chat/running-turn.ts';
 import { RunningTurns } from '../../src/chat/running-turns.ts';

@@ -1,6 +1,6 @@
 // A language model that says what the test tells it to, when it is told.
 
-import type { LanguageModel, ModelChunk, ModelRequest } from '../../src/chat/language-model.ts';
+import type { LanguageModel, ModelChunk, ModelRequest, TokenCount } from '../../src/chat/language-model.ts';
 
 type Line = { readonly chunk: ModelChunk } | { readonly error: Error } | 'end';
 
@@ -75,6 +75,11 @@ export class ScriptedModel implements LanguageModel {
     const call = new ModelCall(request, signal);
     this.calls.push(call);
     return call.read();
+  }
+
+  /** One token for each content. */
+  async countTokens({ contents }: ModelRequest): Promise<TokenCount> {
+    return { totalTokens: contents.length };
   }
 
   check(): void {

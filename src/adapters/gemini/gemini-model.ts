@@ -2,13 +2,15 @@
 
 import { addChunk, NO_ANSWER } from '../../chat/answer.ts';
 import { ChatError } from '../../chat/errors.ts';
-import type { CandidateChunk, LanguageModel, ModelChunk, ModelRequest } from '../../chat/language-model.ts';
+import type { CandidateChunk, LanguageModel, ModelChunk, ModelRequest, TokenCount } from '../../chat/language-model.ts';
 import { type Method, methodUrl } from '../upstream/endpoint.ts';
 import { protocolError } from '../upstream/json-stream-decoder.ts';
 import { isObject, objectsIn } from '../upstream/json-value.ts';
+import { readTokenCount } from '../upstream/token-count.ts';
 import type { Upstream, UpstreamCall } from '../upstream/upstream.ts';
-import { wireRequest } from './gemini-request.ts';
-import { type ResponseOptions, readResponse, startReading } from './gemini-response.ts';
+import { countRequest, type RequestContext, wireRequest } from './gemini-request.ts';
+import { readResponse, startReading } from './gemini-response.ts';
+import { HopUsage } from './hop-usage.ts';
 
 /** How often an answer that ended with `CONTINUATION` is asked to go on. */
 const CONTINUATIONS_MAX = 8;
@@ -30,12 +32,14 @@ export class GeminiModel implements LanguageModel {
   }
 
   async generate(request: ModelRequest, signal: AbortSignal): Promise<ModelChunk> {
-    const options = responseOptions(request);
+    const options = startReading(request);
     let continuationToken: string | undefined;
+    const usage = new HopUsage();
     const chunks: ModelChunk[] = [];
     for (let hop = 0; hop <= CONTINUATIONS_MAX; hop += 1) {
       const value = await this.#upstream.document(this.#call(request, 'generateContent', continuationToken), signal);
-      chunks.push(readResponse(value, options));
+      chunks.push(usage.add(readResponse(value, options)));
+      usage.endHop();
       continuationToken = continuationTokenOf(value);
       if (continuationToken === undefined) return chunks.reduce(addChunk, NO_ANSWER);
     }
@@ -43,38 +47,45 @@ export class GeminiModel implements LanguageModel {
   }
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelChunk> {
-    const options = responseOptions(request);
+    const options = startReading(request);
+    const usage = new HopUsage();
     let continuationToken: string | undefined;
     for (let hop = 0; hop <= CONTINUATIONS_MAX; hop += 1) {
       const call = this.#call(request, 'streamGenerateContent', continuationToken);
       continuationToken = undefined;
       for await (const value of this.#upstream.values(call, signal)) {
         continuationToken = continuationTokenOf(value) ?? continuationToken;
-        yield withoutContinuation(readResponse(value, options));
+        yield withoutContinuation(usage.add(readResponse(value, options)));
       }
+      usage.endHop();
       if (continuationToken === undefined) return;
     }
     throw protocolError('more continuations than are followed');
+  }
+
+  async countTokens(request: ModelRequest, signal: AbortSignal): Promise<TokenCount> {
+    const { backend } = this.#upstream;
+    const body = countRequest(request, this.#context, backend.kind === 'gemini-api');
+    return readTokenCount(await this.#upstream.document({ model: request.model, method: 'countTokens', body }, signal));
   }
 
   close(): Promise<void> {
     return this.#upstream.close();
   }
 
-  #call(request: ModelRequest, method: Method, continuationToken: string | undefined): UpstreamCall {
+  get #context(): RequestContext {
     const { project } = this.#upstream;
-    const wire = wireRequest(request, project === undefined ? {} : { project });
+    return project === undefined ? {} : { project };
+  }
+
+  #call(request: ModelRequest, method: Method, continuationToken: string | undefined): UpstreamCall {
+    const wire = wireRequest(request, this.#context);
     return {
       model: request.model,
       method,
       body: continuationToken === undefined ? wire : { ...wire, continuationToken },
     };
   }
-}
-
-function responseOptions({ groundingSource }: ModelRequest): ResponseOptions {
-  const isStripped = groundingSource !== undefined && groundingSource.type !== 'inlineContext';
-  return startReading(isStripped && groundingSource.disableAttribution === true);
 }
 
 /** Given when a candidate reached the limit of one request without having finished. */

@@ -1,14 +1,11 @@
 // From a domain request to the body of `generateContent`. Source: the Gemini API reference, version v1 of Vertex AI and
 // v1beta of the Developer API; field names in camelCase.
 
-import { type Content, isSendable, type Part, textPart } from '../../chat/content.ts';
+import { textPart } from '../../chat/content.ts';
 import type { GroundingSource, ModelRequest } from '../../chat/language-model.ts';
 import type { GenerationSettings } from '../../chat/settings.ts';
-
-interface WireContent {
-  readonly role: 'user' | 'model';
-  readonly parts: readonly Part[];
-}
+import { dataStoreName } from '../upstream/data-store.ts';
+import { wireContents } from './gemini-contents.ts';
 
 export type WireRequest = Readonly<Record<string, unknown>>;
 
@@ -59,41 +56,26 @@ function systemTexts({ context, groundingSource }: ModelRequest): readonly strin
   return texts.filter((text) => text !== '');
 }
 
-/** Examples are few-shot turns before the history. Neighbours of one author become one content. */
-function wireContents({ examples, contents }: ModelRequest): readonly WireContent[] {
-  const shots = examples.flatMap(({ input, output }): Content[] => [
-    { author: 'user', parts: [textPart(input)] },
-    { author: 'bot', parts: [textPart(output)] },
-  ]);
-  const merged: { role: 'user' | 'model'; parts: Part[] }[] = [];
-  for (const { author, parts } of [...shots, ...contents]) {
-    const sendable = parts.filter(isSendable);
-    if (sendable.length === 0) continue;
-    const role = author === 'user' ? 'user' : 'model';
-    const last = merged.at(-1);
-    if (last?.role === role) last.parts.push(...sendable);
-    else merged.push({ role, parts: [...sendable] });
-  }
-  // The wire begins with a user; a history may begin with the bot. White space alone is refused by no backend.
-  return merged[0]?.role === 'model' ? [{ role: 'user', parts: [textPart(' ')] }, ...merged] : merged;
-}
-
 function groundingTools(source: GroundingSource | undefined, context: RequestContext): readonly unknown[] {
   switch (source?.type) {
     case 'webSearch':
       return [{ googleSearch: {} }];
-    case 'vertexAiSearch': {
-      const project = source.project ?? context.project ?? '-';
-      const store = `collections/default_collection/dataStores/${source.dataStoreId}`;
-      const datastore = `projects/${project}/locations/${source.location}/${store}`;
-      return [{ retrieval: { vertexAiSearch: { datastore } } }];
-    }
+    case 'vertexAiSearch':
+      return [{ retrieval: { vertexAiSearch: { datastore: dataStoreName(source, context.project) } } }];
     case 'inlineContext':
     case undefined:
       return [];
     default:
       return source satisfies never;
   }
+}
+
+/** From a domain request to the body of `countTokens`: what the Developer API reads stands one level deeper there. */
+export function countRequest(request: ModelRequest, context: RequestContext, isDeveloperApi: boolean): WireRequest {
+  const wire = wireRequest(request, context);
+  if (isDeveloperApi) return { generateContentRequest: { model: `models/${request.model}`, ...wire } };
+  const { contents, systemInstruction, tools, generationConfig } = wire;
+  return { contents, systemInstruction, tools, generationConfig };
 }
 
 function pick(settings: GenerationSettings, names: readonly (keyof GenerationSettings)[]): Record<string, unknown> {

@@ -1,11 +1,20 @@
 // From the JSON of a GenerateContentResponse to a domain chunk. Tolerant of what it does not know, strict in what it
 // needs: a value that is not such a response is a `model_protocol_error`, an error inside is thrown as what it is.
 
+import { joinCitations } from '../../chat/citations.ts';
 import { joinParts, type Part } from '../../chat/content.ts';
-import type { CandidateChunk, Citation, ModelChunk, SafetyRating, Usage } from '../../chat/language-model.ts';
+import type {
+  CandidateChunk,
+  Citation,
+  GroundingMetadata,
+  ModelChunk,
+  ModelRequest,
+  SafetyRating,
+  Usage,
+} from '../../chat/language-model.ts';
+import { answerObject } from '../upstream/answer-object.ts';
 import { protocolError } from '../upstream/json-stream-decoder.ts';
 import { isObject, type JsonObject, objectsIn } from '../upstream/json-value.ts';
-import { upstreamError } from '../upstream/upstream-error.ts';
 import { citationsOf, groundingOf } from './grounding.ts';
 
 /** What marks a value as a response; each of them alone is a legal chunk. */
@@ -14,6 +23,8 @@ const MARKS = ['candidates', 'promptFeedback', 'usageMetadata', 'modelVersion', 
 export interface ResponseOptions {
   /** The caller asked for answers without attribution, which this wire no longer leaves out itself. */
   readonly stripAttribution: boolean;
+  /** The caller gave a context to answer from, for which this wire has no grounding. */
+  readonly isEmulated: boolean;
   /**
    * All parts of each candidate up to now, by index; grows with every response that is read. Grounding counts bytes
    * from the beginning of the answer, however many chunks ago that was.
@@ -24,16 +35,15 @@ export interface ResponseOptions {
 }
 
 /** The options of one answer, before its first response. */
-export function startReading(stripAttribution: boolean): ResponseOptions {
-  return { stripAttribution, partsSoFar: new Map(), citationsSoFar: new Map() };
+export function startReading({ groundingSource }: Pick<ModelRequest, 'groundingSource'>): ResponseOptions {
+  const isEmulated = groundingSource?.type === 'inlineContext';
+  const stripAttribution = groundingSource?.type !== 'inlineContext' && groundingSource?.disableAttribution === true;
+  return { stripAttribution, isEmulated, partsSoFar: new Map(), citationsSoFar: new Map() };
 }
 
 /** Fails with what an `error` in the value means, or with `model_protocol_error`. */
 export function readResponse(value: unknown, options: ResponseOptions): ModelChunk {
-  // Without `alt=sse` everything, errors too, comes wrapped in an array.
-  const body = Array.isArray(value) && value.length === 1 ? value[0] : value;
-  if (!isObject(body)) throw protocolError('something that is not an object');
-  if (isObject(body.error)) throw upstreamError(typeof body.error.code === 'number' ? body.error.code : 500, body);
+  const body = answerObject(value);
   if (!MARKS.some((mark) => body[mark] !== undefined)) throw protocolError('an object that is no response');
   const feedback = isObject(body.promptFeedback) ? body.promptFeedback : {};
   const usage = readUsage(body.usageMetadata);
@@ -52,11 +62,13 @@ function readCandidate(candidate: JsonObject, options: ResponseOptions): Candida
   const ratings = objectsIn(candidate.safetyRatings);
   const index = readIndex(candidate.index);
   const said = citationsOf(candidate.citationMetadata);
-  const citations = said.length > 0 ? withCitations(options.citationsSoFar.get(index) ?? [], said) : said;
+  const citations = said.length > 0 ? joinCitations(options.citationsSoFar.get(index) ?? [], said) : said;
   if (citations.length > 0) options.citationsSoFar.set(index, citations);
   const parts = objectsIn(content.parts);
+  const isFirst = !options.partsSoFar.has(index);
   const allParts = joinParts(options.partsSoFar.get(index) ?? [], parts);
   options.partsSoFar.set(index, allParts);
+  const grounding = readGrounding(candidate.groundingMetadata, allParts, isFirst, options);
   return {
     index,
     parts,
@@ -65,10 +77,20 @@ function readCandidate(candidate: JsonObject, options: ResponseOptions): Candida
       : {}),
     ...(ratings.length > 0 ? { safetyRatings: ratings as SafetyRating[], safetyAttributes: scores(ratings) } : {}),
     ...(citations.length > 0 && !options.stripAttribution ? { citations } : {}),
-    ...(isObject(candidate.groundingMetadata) && !options.stripAttribution
-      ? { groundingMetadata: groundingOf(candidate.groundingMetadata, allParts) }
-      : {}),
+    ...(grounding ? { groundingMetadata: grounding } : {}),
   };
+}
+
+function readGrounding(
+  metadata: unknown,
+  parts: readonly Part[],
+  isFirst: boolean,
+  { stripAttribution, isEmulated }: ResponseOptions,
+): GroundingMetadata | undefined {
+  if (stripAttribution) return undefined;
+  const mark = isEmulated ? { emulated: true } : {};
+  if (isObject(metadata)) return { ...groundingOf(metadata, parts), ...mark };
+  return isEmulated && isFirst ? { citations: [], searchQueries: [], ...mark } : undefined;
 }
 
 /** Proto JSON leaves a zero out. Any other nonsense would put the words of one candidate into another one's mouth. */
@@ -76,12 +98,6 @@ function readIndex(index: unknown): number {
   if (index === undefined || index === null) return 0;
   if (typeof index === 'number' && Number.isSafeInteger(index) && index >= 0) return index;
   throw protocolError('a candidate whose index is no number of one');
-}
-
-/** Some of them may be repeated. */
-function withCitations(before: readonly Citation[], said: readonly Citation[]): readonly Citation[] {
-  const known = new Set(before.map((citation) => JSON.stringify(citation)));
-  return [...before, ...said.filter((citation) => !known.has(JSON.stringify(citation)))];
 }
 
 /** The seed's `safety_attributes`: category to score. Only Vertex gives scores; categories without one are left out. */

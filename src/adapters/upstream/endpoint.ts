@@ -8,16 +8,19 @@ export type Backend =
   /** A plain-HTTP stand-in for Vertex AI, without credentials. */
   | { readonly kind: 'emulator'; readonly address: string; readonly project: string; readonly location: string };
 
-export type Method = 'generateContent' | 'streamGenerateContent';
+export type Method = 'generateContent' | 'streamGenerateContent' | 'predict' | 'serverStreamingPredict' | 'countTokens';
+
+/** Those that stream answer with events instead of one growing JSON array. */
+const STREAMED: ReadonlySet<Method> = new Set(['streamGenerateContent', 'serverStreamingPredict']);
 
 /** Multi-regions have hosts of their own. */
 const MULTI_REGIONS = new Set(['us', 'eu']);
 
-/** The origin and path prefix of a backend, without a slash at the end. */
-export function baseUrlOf(backend: Backend): string {
+/** The origin and path prefix of a backend, without a slash at the end. A model may be in another location than the rest. */
+export function baseUrlOf(backend: Backend, location?: string): string {
   switch (backend.kind) {
     case 'vertex':
-      return trimmed(backend.baseUrl ?? vertexHost(backend.location));
+      return trimmed(backend.baseUrl ?? vertexHost(location ?? backend.location));
     case 'gemini-api':
       return trimmed(backend.baseUrl ?? 'https://generativelanguage.googleapis.com');
     case 'emulator':
@@ -39,8 +42,12 @@ function trimmed(url: string): string {
 
 /** Fails with `unsupported_by_model` when the backend cannot serve a model of this form. */
 export function methodUrl(backend: Backend, model: string, method: Method): string {
-  const query = method === 'streamGenerateContent' ? '?alt=sse' : '';
-  return `${baseUrlOf(backend)}${modelPath(backend, model)}:${method}${query}`;
+  const query = STREAMED.has(method) ? '?alt=sse' : '';
+  return `${baseUrlOf(backend, locationIn(model))}${modelPath(backend, model)}:${method}${query}`;
+}
+
+function locationIn(model: string): string | undefined {
+  return /^projects\/[^/]+\/locations\/([a-z0-9-]+)\//.exec(model)?.[1];
 }
 
 /** Dots alone would be folded away with the segment before them, by whoever parses the URL. */

@@ -2,9 +2,9 @@
 
 import type { FastifyReply } from 'fastify';
 import type { Static } from 'typebox';
-import type { Send } from '../../chat/begin-turn.ts';
 import { textPart } from '../../chat/content.ts';
 import type { TurnAddress } from '../../chat/errors.ts';
+import type { Send } from '../../chat/next-request.ts';
 import { SETTING_NAMES, type SettingOverrides } from '../../chat/settings.ts';
 import { wantedVersion } from '../entity-tags.ts';
 import { type PublicPaths, turnPath } from '../problems.ts';

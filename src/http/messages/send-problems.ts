@@ -1,6 +1,16 @@
-// What a send may be answered with instead of a turn.
+// What may be answered instead of a turn, and instead of anything that the model is asked.
 
 import type { ProblemCode } from '../../chat/errors.ts';
+
+export const MODEL_PROBLEMS: readonly ProblemCode[] = [
+  'unsupported_by_model',
+  'model_overloaded',
+  'model_error',
+  'model_unreachable',
+  'model_protocol_error',
+  'answer_too_large',
+  'model_timeout',
+];
 
 export const SEND_PROBLEMS: readonly ProblemCode[] = [
   'session_not_found',
@@ -8,13 +18,7 @@ export const SEND_PROBLEMS: readonly ProblemCode[] = [
   'turn_exists',
   'history_full',
   'version_mismatch',
-  'unsupported_by_model',
-  'model_overloaded',
-  'model_error',
-  'model_unreachable',
-  'model_protocol_error',
-  'answer_too_large',
   'producer_lost',
   'draining',
-  'model_timeout',
+  ...MODEL_PROBLEMS,
 ];

@@ -3,6 +3,7 @@
 
 import type { FastifyReply } from 'fastify';
 import type { RunningTurn } from '../../chat/running-turn.ts';
+import { watchConnection } from '../connection.ts';
 import type { EdgeDependencies, Route } from '../edge.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsEventStream } from '../negotiation.ts';
@@ -74,24 +75,4 @@ async function stream(reply: FastifyReply, running: RunningTurn, deps: EdgeDepen
   reply.raw.write(OPEN_COMMENT);
   await streamLog(reply.raw, running.log, deps.sse, reply.elapsedTime);
   reply.sse.close();
-}
-
-/**
- * The end of the connection that started the turn. Not `request.signal`: it fires as soon as the body has been read
- * (Fastify 5.8 and later).
- */
-function watchConnection({ raw }: FastifyReply) {
-  let isGone = raw.destroyed;
-  let tell = () => {};
-  raw.once('close', () => {
-    if (raw.writableFinished) return;
-    isGone = true;
-    tell();
-  });
-  return {
-    onGone(task: () => void) {
-      tell = task;
-      if (isGone) task();
-    },
-  };
 }

@@ -4,6 +4,7 @@ import { CandidateDelta, CandidateFinished, TurnStarted } from './events.ts';
 import { Message, MessagePage, Part } from './message.ts';
 import { Problem } from './problem.ts';
 import { ActiveTurn, NewSession, Session, SessionPage, SessionPatch, Usage } from './session.ts';
+import { CountTokens, TokenCount } from './token-count.ts';
 import {
   Candidate,
   CandidateWithoutText,
@@ -38,5 +39,7 @@ export const COMPONENTS = [
   TurnStarted,
   CandidateDelta,
   CandidateFinished,
+  CountTokens,
+  TokenCount,
   Problem,
 ] as const;

@@ -2,7 +2,7 @@
 
 import type { Static } from 'typebox';
 import type { Message as DomainMessage } from '../../chat/content.ts';
-import type { GroundingSource as DomainGrounding } from '../../chat/language-model.ts';
+import type { TokenCount as DomainCount, GroundingSource as DomainGrounding } from '../../chat/language-model.ts';
 import type { Session as DomainSession } from '../../chat/session.ts';
 import type { GenerationSettings, SettingOverrides } from '../../chat/settings.ts';
 import type { Turn as DomainTurn } from '../../chat/turn.ts';
@@ -11,6 +11,7 @@ import type { CandidateDelta, CandidateFinished } from './events.ts';
 import type { Message } from './message.ts';
 import type { Session } from './session.ts';
 import type { GroundingSource } from './settings.ts';
+import type { TokenCount } from './token-count.ts';
 import type { SendMessage, Turn } from './turn.ts';
 
 type ReadonlyDeep<T> = T extends object ? { readonly [K in keyof T]: ReadonlyDeep<T[K]> } : T;
@@ -27,6 +28,7 @@ export type Proofs = [
   Proven<Mutual<ReadonlyDeep<SettingsOf<Static<typeof Session>>>, GenerationSettings>>,
   Proven<Mutual<ReadonlyDeep<SettingsOf<Static<typeof SendMessage>>>, SettingOverrides>>,
   Proven<Mutual<ReadonlyDeep<Static<typeof GroundingSource>>, DomainGrounding>>,
+  Proven<Mutual<Readonly<Static<typeof TokenCount>>, DomainCount>>,
   Proven<Mutual<ReadonlyDeep<Static<typeof CandidateDelta>>, DomainDelta>>,
   Proven<Mutual<ReadonlyDeep<Static<typeof CandidateFinished>>, DomainFinished>>,
   Proven<Mutual<ReadonlyDeep<Static<typeof Turn>>, DomainTurn>>,

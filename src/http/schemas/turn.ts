@@ -54,6 +54,7 @@ export const Citation = named(
 interface Grounding {
   citations: Static<typeof Citation>[];
   searchQueries: string[];
+  emulated?: boolean;
   [field: string]: unknown;
 }
 
@@ -65,6 +66,10 @@ export const GroundingMetadata = named(
     properties: {
       citations: { type: 'array', items: { $ref: Citation.$id } },
       searchQueries: { type: 'array', items: { type: 'string' } },
+      emulated: {
+        type: 'boolean',
+        description: 'True when `inlineContext` was given as an instruction, since the model has no such grounding.',
+      },
     },
     additionalProperties: true,
     description: 'What else the model reported is kept beside citations and search queries.',

@@ -1,0 +1,73 @@
+// From what was said to the `contents` of a request: examples, history and question as turns of user and model, with
+// the thought signatures that the model will know as its own.
+
+import { type Content, isSendable, type Part, textPart } from '../../chat/content.ts';
+import type { ModelRequest, SaidContent } from '../../chat/language-model.ts';
+
+export interface WireContent {
+  readonly role: 'user' | 'model';
+  readonly parts: readonly Part[];
+}
+
+/** What a wire that wants some text gets where there is none. White space alone is refused by no backend. */
+const MINIMAL_USER: WireContent = { role: 'user', parts: [textPart(' ')] };
+
+/** Examples are few-shot turns before the history. Neighbours of one author become one content. */
+export function wireContents({ model, examples, contents }: ModelRequest): readonly WireContent[] {
+  const shots = examples.flatMap(({ input, output }): Content[] => [
+    { author: 'user', parts: [textPart(input)] },
+    { author: 'bot', parts: [textPart(output)] },
+  ]);
+  const merged: { role: 'user' | 'model'; parts: Part[] }[] = [];
+  for (const { author, parts } of [...shots, ...withOwnSignatures(contents, model)]) {
+    const sendable = parts.filter(isSendable);
+    if (sendable.length === 0) continue;
+    const role = author === 'user' ? 'user' : 'model';
+    const last = merged.at(-1);
+    if (last?.role === role) last.parts.push(...sendable);
+    else merged.push({ role, parts: [...sendable] });
+  }
+  // The wire begins with a user; a history may begin with the bot.
+  return merged[0]?.role === 'user' ? merged : [MINIMAL_USER, ...merged];
+}
+
+/** A signature belongs to the model that gave it, and another one refuses it. */
+function withOwnSignatures(contents: readonly SaidContent[], model: string): readonly Content[] {
+  if (!contents.some((content) => isForeign(content, model))) return contents;
+  const question = contents.findLastIndex(({ author, parts }) => {
+    return author === 'user' && !parts.some((part) => part.functionResponse !== undefined);
+  });
+  return contents.map((content, index) => {
+    if (!isForeign(content, model)) return content;
+    const parts = content.parts.map(withoutSignature);
+    // Earlier turns are not checked; in the one that is going on, a call without a signature is refused.
+    return { ...content, parts: index > question && DEMANDS_SIGNATURES.test(model) ? withBypass(parts) : parts };
+  });
+}
+
+function isForeign(content: SaidContent, model: string): boolean {
+  return content.model !== undefined && shortName(content.model) !== shortName(model);
+}
+
+/** The same model by its short name and by its path. */
+function shortName(model: string): string {
+  return model.replace(/^(?:projects\/[^/]+\/(?:locations\/[^/]+\/)?)?publishers\/google\/models\//, '');
+}
+
+function withoutSignature(part: Part): Part {
+  const { thoughtSignature: _foreign, ...rest } = part;
+  return rest;
+}
+
+const DEMANDS_SIGNATURES = /(?:^|\/)gemini-(?:[3-9]|\d\d)/;
+
+/**
+ * What Google documents for calls that another model made (Vertex AI, "Thought signatures"). Of parallel calls only the
+ * first one carries a signature.
+ */
+const BYPASS = { thoughtSignature: 'skip_thought_signature_validator' };
+
+function withBypass(parts: readonly Part[]): readonly Part[] {
+  const first = parts.findIndex((part) => part.functionCall !== undefined);
+  return parts.map((part, index) => (index === first ? { ...part, ...BYPASS } : part));
+}
