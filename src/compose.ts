@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import { GeminiModel } from './adapters/gemini/gemini-model.ts';
 import { MemorySessionStore } from './adapters/memory/memory-session-store.ts';
+import { PredictModel } from './adapters/predict/predict-model.ts';
+import { speaksPredict } from './adapters/predict/predict-models.ts';
 import { RedisSessionStore } from './adapters/redis/redis-session-store.ts';
 import { Upstream } from './adapters/upstream/upstream.ts';
 import type { ChatLimits } from './chat/begin-turn.ts';
@@ -11,6 +13,7 @@ import { ChatSessions } from './chat/chat-sessions.ts';
 import type { Clock } from './chat/clock.ts';
 import { FlushSchedule } from './chat/flusher.ts';
 import type { LanguageModel } from './chat/language-model.ts';
+import { RoutedModel } from './chat/routed-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
 import type { Environment } from './config/environment.ts';
@@ -132,8 +135,20 @@ async function openModel({ env, backend }: Config): Promise<{ model: LanguageMod
     bodyBytesMax: 4 * env.ANSWER_SIZE_MAX,
     eventSizeMax: env.UPSTREAM_EVENT_SIZE_MAX,
   };
-  if (backend.kind !== 'built-in') return { model: new GeminiModel(new Upstream(backend, rules, Math.random)) };
+  const legacy = (env.PREDICT_MODELS ?? '').split(',').map((name) => name.trim());
+  const listed = legacy.filter((name) => name !== '');
+  if (backend.kind !== 'built-in') return { model: modelAt(new Upstream(backend, rules, Math.random), listed) };
   const emulator = await startEmulator();
   const address = { kind: 'emulator', address: emulator.address, project: 'emulator', location: 'global' } as const;
-  return { model: new GeminiModel(new Upstream(address, rules, Math.random)), emulator };
+  return { model: modelAt(new Upstream(address, rules, Math.random), listed), emulator };
+}
+
+/** Both wires over the same connections. */
+function modelAt(upstream: Upstream, listed: readonly string[]): LanguageModel {
+  const gemini = new GeminiModel(upstream);
+  const predict = new PredictModel(upstream);
+  return new RoutedModel(
+    (model) => (speaksPredict(model, listed) ? predict : gemini),
+    () => upstream.close(),
+  );
 }

@@ -5,7 +5,7 @@ import { Upstream as ModelHost, type UpstreamRules } from '../../src/adapters/up
 import type { Chance } from '../../src/chat/clock.ts';
 import { visibleText } from '../../src/chat/content.ts';
 import { ChatError } from '../../src/chat/errors.ts';
-import type { ModelChunk, ModelRequest } from '../../src/chat/language-model.ts';
+import type { LanguageModel, ModelChunk, ModelRequest } from '../../src/chat/language-model.ts';
 import { type Script, startUpstream, type Upstream } from './upstream.ts';
 
 export const RULES: UpstreamRules = {
@@ -70,7 +70,12 @@ export function modelAt(baseUrl: string, { rules = {}, chance = () => 0 }: Scene
   return new GeminiModel(new ModelHost(backend, { ...RULES, ...rules }, chance));
 }
 
-export async function ask(model: GeminiModel, way: Way, signal = neverAborted(), request = REQUEST): Promise<Outcome> {
+export async function ask(
+  model: LanguageModel,
+  way: Way,
+  signal = neverAborted(),
+  request = REQUEST,
+): Promise<Outcome> {
   const chunks: ModelChunk[] = [];
   const started = performance.now();
   const outcome = () => {
