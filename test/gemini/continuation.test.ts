@@ -1,6 +1,7 @@
 // An answer that is longer than one request may be: `CONTINUATION` is followed, at most eight times, and nobody sees it.
 
 import { describe, expect, it } from 'vitest';
+import { addChunk, NO_ANSWER } from '../../src/chat/answer.ts';
 import { startEmulator } from '../../src/emulator/server.ts';
 import { Client } from '../support/client.ts';
 import { REQUEST, startModel, WAYS } from '../support/model-scene.ts';
@@ -75,6 +76,34 @@ describe.each(WAYS)('an answer of several hops (%s)', (way) => {
     });
     expect(await scene.ask(way)).toMatchObject({ code: 'unsupported_by_model' });
     expect(scene.upstream.calls).toHaveLength(2);
+  });
+
+  it('costs what all its hops cost, also while it is streamed', async () => {
+    const counted = (value: object, prompt: number, output: number, more: object = {}) => {
+      const usageMetadata = { promptTokenCount: prompt, candidatesTokenCount: output, ...more };
+      return { ...value, usageMetadata: { ...usageMetadata, totalTokenCount: prompt + output } };
+    };
+    const last = [
+      counted(said('five, '), 12, 1),
+      counted(said('six.', 'STOP'), 12, 3, { thoughtsTokenCount: 4 }),
+      { usageMetadata: { cachedContentTokenCount: 5 } },
+    ];
+    await using scene = await startModel(
+      hops(
+        [counted(said('One, '), 10, 1), counted(continued('two, ', 'token'), 10, 2)],
+        way === 'stream' ? last : last.slice(0, 2),
+      ),
+    );
+    const { chunks } = await scene.ask(way);
+    expect(chunks.reduce(addChunk, NO_ANSWER).usage).toEqual({
+      promptTokens: 22,
+      outputTokens: 5,
+      totalTokens: 27,
+      thoughtTokens: 4,
+      ...(way === 'stream' ? { cachedTokens: 5 } : {}),
+    });
+    const outputs = chunks.map(({ usage }) => usage?.outputTokens);
+    expect(outputs).toEqual(way === 'stream' ? [1, 2, 3, 5, 5] : [5]);
   });
 
   it('is not followed without a token', async () => {

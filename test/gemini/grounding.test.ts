@@ -2,6 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { startReading } from '../../src/adapters/gemini/gemini-response.ts';
+import { addChunk, NO_ANSWER } from '../../src/chat/answer.ts';
 import { read, readAll } from './read-response.ts';
 
 const WEB = { web: { uri: 'https://a', title: 'A', domain: 'a' } };
@@ -157,5 +159,43 @@ describe('grounding', () => {
     expect(readAll([{ candidates: [candidate] }], true).candidates).toEqual([
       { index: 0, parts: [{ text }], finishReason: 'STOP' },
     ]);
+  });
+  it('keeps the suggestions of the search also without attribution, since to show them is a term of its use', () => {
+    const searchEntryPoint = { renderedContent: '<div>more</div>' };
+    const metadata = { groundingChunks: [WEB], webSearchQueries: ['q'], searchEntryPoint };
+    expect(readAll([chunk('abc', metadata)], true).candidates[0]?.groundingMetadata).toEqual({
+      citations: [],
+      searchQueries: [],
+      searchEntryPoint,
+    });
+  });
+});
+
+describe('an answer from an inline context', () => {
+  const reading = () => startReading({ groundingSource: { type: 'inlineContext', inlineContext: 'Mars is red.' } });
+
+  it('is marked as grounded by emulation, in every candidate', () => {
+    const values = [0, 1].map((index) => ({ index, content: { parts: [{ text: 'Red.' }] }, finishReason: 'STOP' }));
+    const { candidates } = read({ candidates: values }, reading());
+    const emulated = { citations: [], searchQueries: [], emulated: true };
+    expect(candidates.map(({ groundingMetadata }) => groundingMetadata)).toEqual([emulated, emulated]);
+  });
+
+  it('keeps what a tool of its own found beside it, however late a chunk comes', () => {
+    const options = reading();
+    const values = [chunk('Red', { webSearchQueries: ['mars'] }), chunk('.'), chunk('!')];
+    const answer = values.map((value) => read(value, options)).reduce(addChunk, NO_ANSWER);
+    expect(answer.candidates[0]?.groundingMetadata).toEqual({
+      webSearchQueries: ['mars'],
+      citations: [],
+      searchQueries: ['mars'],
+      emulated: true,
+    });
+  });
+
+  it('is the only one that is marked', () => {
+    expect(
+      readAll([chunk('Red.', { webSearchQueries: ['mars'] })]).candidates[0]?.groundingMetadata,
+    ).not.toHaveProperty('emulated');
   });
 });

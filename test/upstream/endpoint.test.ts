@@ -78,6 +78,26 @@ describe('the address of a model', () => {
     );
   });
 
+  it('is on the host of the location that the model names, unless the deployment names a host', () => {
+    const model = 'projects/q/locations/europe-west4/endpoints/123';
+    expect(methodUrl(vertex('global'), model, 'predict')).toBe(
+      `https://europe-west4-aiplatform.googleapis.com/v1/${model}:predict`,
+    );
+    expect(methodUrl(vertex('global', 'https://private'), model, 'predict')).toBe(
+      `https://private/v1/${model}:predict`,
+    );
+  });
+
+  it.each<[Method, string]>([
+    ['generateContent', ''],
+    ['streamGenerateContent', '?alt=sse'],
+    ['predict', ''],
+    ['serverStreamingPredict', '?alt=sse'],
+    ['countTokens', ''],
+  ])('ends with the method %s and its query', (method, query) => {
+    expect(methodUrl(vertex('global'), 'g', method)).toMatch(new RegExp(`/g:${method}${query.replace('?', '[?]')}$`));
+  });
+
   it('takes a version with @, as Vertex AI has them', () => {
     const { pathname } = new URL(methodUrl(vertex('global'), 'gemini-pro@002', 'generateContent'));
     expect(decodeURIComponent(pathname)).toMatch(/\/models\/gemini-pro@002:generateContent$/);

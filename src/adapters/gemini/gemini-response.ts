@@ -12,6 +12,7 @@ import type {
   SafetyRating,
   Usage,
 } from '../../chat/language-model.ts';
+import { NO_GROUNDING } from '../../chat/turn.ts';
 import { answerObject } from '../upstream/answer-object.ts';
 import { protocolError } from '../upstream/json-stream-decoder.ts';
 import { isObject, type JsonObject, objectsIn } from '../upstream/json-value.ts';
@@ -87,10 +88,15 @@ function readGrounding(
   isFirst: boolean,
   { stripAttribution, isEmulated }: ResponseOptions,
 ): GroundingMetadata | undefined {
-  if (stripAttribution) return undefined;
+  if (stripAttribution) return isObject(metadata) ? withoutAttribution(metadata) : undefined;
   const mark = isEmulated ? { emulated: true } : {};
   if (isObject(metadata)) return { ...groundingOf(metadata, parts), ...mark };
-  return isEmulated && isFirst ? { citations: [], searchQueries: [], ...mark } : undefined;
+  return isEmulated && isFirst ? { ...NO_GROUNDING, ...mark } : undefined;
+}
+
+/** Whoever grounds an answer with Google Search has to show its suggestions, attributed or not. */
+function withoutAttribution({ searchEntryPoint }: JsonObject): GroundingMetadata | undefined {
+  return searchEntryPoint === undefined ? undefined : { ...NO_GROUNDING, searchEntryPoint };
 }
 
 /** Proto JSON leaves a zero out. Any other nonsense would put the words of one candidate into another one's mouth. */
