@@ -25,10 +25,11 @@ export async function startProcess(
   model: Upstream,
   env: Environment,
   firstEventTimeoutMs = 10_000,
+  connectTimeoutMs = 5000,
 ): Promise<ServiceProcess> {
   const home = await mkdtemp(join(tmpdir(), 'csp-test-home-'));
   const script = join(import.meta.dirname, 'credentials-service.ts');
-  const child = spawn(process.execPath, [script, model.url, String(firstEventTimeoutMs)], {
+  const child = spawn(process.execPath, [script, model.url, String(firstEventTimeoutMs), String(connectTimeoutMs)], {
     env: { PATH: process.env.PATH ?? '', HOME: home, GOOGLE_CLOUD_PROJECT: 'p', ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   });

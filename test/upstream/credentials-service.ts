@@ -3,12 +3,13 @@
 
 import { startService } from '../support/service.ts';
 
-const [, , baseUrl = '', firstEventTimeoutMs = '10000'] = process.argv;
+const [, , baseUrl = '', firstEventTimeoutMs = '10000', connectTimeoutMs = '5000'] = process.argv;
 const service = await startService({
   GOOGLE_CLOUD_PROJECT: 'p',
   GOOGLE_VERTEX_BASE_URL: baseUrl,
   DEFAULT_MODEL: 'm',
   UPSTREAM_FIRST_EVENT_TIMEOUT_MS: firstEventTimeoutMs,
+  UPSTREAM_CONNECT_TIMEOUT_MS: connectTimeoutMs,
 });
 process.stdout.write(`${service.url}\n`);
 process.stdin.resume().once('end', async () => {

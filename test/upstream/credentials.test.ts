@@ -182,6 +182,19 @@ describe('with the file of an external account', () => {
     expect(tokens.calls[0]?.body).toContain(SUBJECT);
   });
 
+  it('a token service that cannot be reached is a model that cannot be, and is told in the time of a connection', async () => {
+    await using tokens = await startUpstream(() => undefined);
+    await using account = await externalAccount(tokens);
+    await using model = await startUpstream(ok);
+    await tokens.close();
+    await using service = await startProcess(model, account.env, 30_000, 500);
+    const started = performance.now();
+    const { status, json } = await send(service.client);
+    expect({ status, code: json.code }).toEqual({ status: 502, code: 'model_unreachable' });
+    expect(performance.now() - started).toBeLessThan(5000);
+    expect(await service.end()).toContain('no access token');
+  });
+
   it('a refusal of the token service is a model_error that tells nothing of it, and is over when it is over', async () => {
     let isBroken = true;
     await using tokens = await startUpstream((response) => {

@@ -48,6 +48,13 @@ export class CallWatch {
     return Promise.race([task, promise]).finally(() => this.signal.removeEventListener('abort', stop));
   }
 
+  /** Same, but no longer than `ms`; then it fails with `late`. */
+  async raceWithin<T>(ms: number, task: Promise<T>, late: ChatError): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(late), ms);
+    return this.race(Promise.race([task, promise])).finally(() => clearTimeout(timer));
+  }
+
   async sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);

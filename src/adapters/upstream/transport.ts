@@ -4,7 +4,7 @@ import { Agent, type Dispatcher, request } from 'undici';
 import type { Chance } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
 import { CallWatch } from './call-watch.ts';
-import type { Credentials } from './credentials.ts';
+import type { AuthHeaders, Credentials } from './credentials.ts';
 import { upstreamError } from './upstream-error.ts';
 
 export interface TransportRules {
@@ -90,7 +90,7 @@ export class Transport {
   async #open(url: string, body: string, watch: CallWatch): Promise<Dispatcher.ResponseData> {
     let hasRenewed = false;
     for (let retries = 0; ; ) {
-      const headers = await watch.race(this.#credentials.headers());
+      const headers = await this.#authorize(watch);
       const call = request(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...headers },
@@ -111,6 +111,13 @@ export class Transport {
       retries += 1;
       await watch.sleep(waitMs);
     }
+  }
+
+  /** Part of getting through to the model: the library itself would try for half a minute. */
+  #authorize(watch: CallWatch): Promise<AuthHeaders> {
+    const diagnosis = `no access token within ${this.#rules.connectTimeoutMs} ms`;
+    const late = new ChatError('model_unreachable', 'The model cannot be reached.', { diagnosis });
+    return watch.raceWithin(this.#rules.connectTimeoutMs, this.#credentials.headers(), late);
   }
 
   async #readError(response: Dispatcher.ResponseData): Promise<ChatError> {
