@@ -15,11 +15,12 @@ COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm \
     npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 # Packages bring tests, documents, source maps and types: 15 of 25 MB, and never read at run time. Folders go only from a
-# package's own root: deeper down such a name can be code.
+# package's own root: deeper down such a name can be code. The parser of event streams is the client's, which stays out.
 RUN find node_modules -regextype posix-extended -type d \
       -regex '(.*/)?node_modules/(@[^/]+/)?[^@/][^/]*/(tests?|docs?|examples?|bench(marks?)?|\.github)' \
       -prune -exec rm -r {} + \
- && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
+ && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
+ && rm -r node_modules/eventsource-parser
 
 FROM base AS sources
 WORKDIR /app

@@ -42,7 +42,16 @@ const isIn = (folder: string) => (path: string) => path.startsWith(`src/${folder
 const isChat = isIn('chat');
 const isHttp = isIn('http');
 const isAdapter = isIn('adapters');
+const isClient = isIn('client');
+const PARSER = 'eventsource-parser';
 const adapterOf = (path: string) => path.split('/')[2];
+
+/** Imports out of `chat/` that are not of types alone: plain JavaScript would have to bring the domain along. */
+function valuesOfTheDomain(code: string): readonly string[] {
+  return [...code.matchAll(/^(?:import|export)\b[^'";]*['"][^'"]*\/chat\/[^'"]+['"]/gm)]
+    .map(([statement]) => statement)
+    .filter((statement) => !/^(?:import|export) type\b/.test(statement));
+}
 
 /** One cycle of imports, if there is any. */
 function findCycle(files: readonly SourceFile[]): readonly string[] | undefined {
@@ -97,6 +106,30 @@ describe('the imports', () => {
     expect(
       offences(({ path }, imported) => isAdapter(imported) && !isAdapter(path) && path !== 'src/compose.ts'),
     ).toEqual([]);
+  });
+
+  it('of the client lead to itself, to the parser of streams, and to types of the domain; nobody imports the client', () => {
+    const isAllowed = (imported: string) => isClient(imported) || isChat(imported) || imported === PARSER;
+    expect(offences(({ path }, imported) => isClient(path) && !isAllowed(imported))).toEqual([]);
+    expect(offences(({ path }, imported) => !isClient(path) && (isClient(imported) || imported === PARSER))).toEqual(
+      [],
+    );
+    const client = FILES.filter(({ path }) => isClient(path));
+    expect(client.some(({ imports }) => imports.includes(PARSER))).toBe(true);
+    expect(client.flatMap(({ path, code }) => valuesOfTheDomain(code).map((line) => `${path}: ${line}`))).toEqual([]);
+  });
+
+  it('would show a value of the domain in the client', () => {
+    const allowed =
+      "import type { A } from '../chat/a.ts';\nexport type { B } from '../chat/b.ts';\nimport { c } from './c.ts';";
+    expect(valuesOfTheDomain(allowed)).toEqual([]);
+    // With only types in it, the second one would still load the file.
+    const values = [
+      "import { a } from '../chat/a.ts'",
+      "import { type B } from '../chat/b.ts'",
+      "import '../chat/c.ts'",
+    ];
+    expect(valuesOfTheDomain([...values, allowed].join(';\n'))).toEqual(values);
   });
 
   it('have no cycles, types included', () => {

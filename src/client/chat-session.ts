@@ -1,0 +1,189 @@
+// `ChatSession` of the seed over the service's REST and Server-Sent Events: the history is the server's.
+
+import type { TokenCount } from '../chat/language-model.ts';
+import type { Turn } from '../chat/turn.ts';
+import { awaitTurn } from './await-turn.ts';
+import type { IfMatch, Question, SendOptions, SessionPatch, StreamOptions, Waiting } from './chat-options.ts';
+import { ChatProxyError } from './chat-proxy-error.ts';
+import { type HistoryOptions, MessageHistory, type MessagePage } from './message-history.ts';
+import type { Session } from './responses.ts';
+import { contentOf, ifMatchHeader, newId, sendOf } from './send-body.ts';
+import { type Call, idInPath, type Service, wrongKind } from './service.ts';
+import type { SessionCreation } from './session-creation.ts';
+import { TurnStream, unlessFailed } from './turn-stream.ts';
+
+export interface SessionAddress {
+  readonly service: Service;
+  readonly sessionId: string;
+  readonly creation: SessionCreation;
+  readonly limits: SessionLimits;
+}
+
+export interface SessionLimits {
+  /** How long the end of a turn is waited for when its stream breaks. */
+  readonly recoverMs: number;
+  /** A stream that says nothing for so long, not even a heartbeat, is taken for broken. */
+  readonly streamIdleMs: number;
+}
+
+/** The service acts on a connection's end within a second; then nobody has to wait any longer. */
+const ABANDONED_MS = 5000;
+
+/**
+ * One conversation. Made with `model.startChat()` or `model.openChat(id)`. Its session is created on the server at
+ * first use, unless it exists. Every method fails with `ChatProxyError`, or with the reason of its signal.
+ */
+export class ChatSession {
+  readonly sessionId: string;
+  readonly #service: Service;
+  readonly #creation: SessionCreation;
+  readonly #path: string;
+  readonly #limits: SessionLimits;
+  /** The turn of a stream that was left: its end is waited for before the next request that it would disturb. */
+  #abandonedTurnId: string | undefined;
+
+  constructor({ service, sessionId, creation, limits }: SessionAddress) {
+    this.sessionId = sessionId;
+    this.#service = service;
+    this.#creation = creation;
+    this.#path = `/v1/sessions/${idInPath(sessionId)}`;
+    this.#limits = limits;
+  }
+
+  /**
+   * Sends the message and answers with the finished turn: its text, its candidates, its state. A blocked turn is an
+   * answer (`isBlocked`), a failed one is an error with its `turnId`. Aborting the signal ends the wait, not the turn.
+   * Codes: `turn_in_progress`, `turn_exists`, `version_mismatch`, `history_full`, and those of the model.
+   */
+  async sendMessage(message: Question, options: SendOptions = {}): Promise<Turn> {
+    const { signal, ...rest } = options;
+    const turnId = options.turnId ?? newId();
+    await this.#settled(signal);
+    const turn = await this.#ask<Turn>('POST', '/messages', {
+      ...sendOf(message, { ...rest, turnId }),
+      turnId,
+      signal,
+    });
+    return unlessFailed(turn, { sessionId: this.sessionId, turnId });
+  }
+
+  /**
+   * Sends the message and answers with a stream to loop over. Nothing is sent before the first `next()`. The history
+   * grows once the answer is complete. Leaving the loop or aborting the signal ends the connection, and the turn with
+   * it unless `onDisconnect` is `continue`: then nothing of it is in the history, except when the service had finished
+   * it already. A stream that breaks is completed from the turn. The loop throws what `sendMessage` throws.
+   */
+  sendMessageStreaming(message: Question, options: StreamOptions = {}): TurnStream {
+    const { signal, onDisconnect = 'cancel', ...rest } = options;
+    const turnId = options.turnId ?? newId();
+    const send = { ...sendOf(message, { ...rest, turnId, onDisconnect }), turnId };
+    const source = {
+      sessionId: this.sessionId,
+      turnId,
+      onDisconnect,
+      idleMs: this.#limits.streamIdleMs,
+      open: async (connection: AbortSignal) => {
+        await this.#settled(connection);
+        return this.#openStream({ ...send, signal: connection });
+      },
+      recover: (wait: AbortSignal) => this.#ended(turnId, this.#limits.recoverMs, wait),
+      leave: () => {
+        if (onDisconnect === 'cancel') this.#abandonedTurnId = turnId;
+      },
+    };
+    return new TurnStream(source, signal);
+  }
+
+  /** The messages that are in the history: a list to loop over, or `toArray()`. Read anew by every loop. */
+  messageHistory({ order, pageSize, signal }: HistoryOptions = {}): MessageHistory {
+    return new MessageHistory(async (pageToken) => {
+      await this.#settled(signal);
+      const query = new URLSearchParams();
+      for (const [name, value] of Object.entries({ order, pageSize, pageToken })) {
+        if (value !== undefined) query.set(name, String(value));
+      }
+      return this.#ask<MessagePage>('GET', `/messages?${query}`, { signal });
+    });
+  }
+
+  /** What the next request would cost with this message, or what the history costs without one. Changes nothing. */
+  async countTokens(message?: Question, { signal }: Waiting = {}): Promise<TokenCount> {
+    await this.#settled(signal);
+    const body = message === undefined ? {} : contentOf(message);
+    return this.#ask('POST', '/count-tokens', { body, signal });
+  }
+
+  /** The session as the server has it. */
+  async session({ signal }: Waiting = {}): Promise<Session> {
+    await this.#creation.ready(signal);
+    return this.#ask('GET', '', { signal });
+  }
+
+  /** A turn of this session, in the history or not, running or over. Fails with `turn_not_found`. */
+  async turn(turnId: string, { signal }: Waiting = {}): Promise<Turn> {
+    await this.#creation.ready(signal);
+    return this.#readTurn(turnId, signal);
+  }
+
+  /** Changes the session's configuration: a JSON merge patch. Answers with the session. Fails with `version_mismatch`. */
+  async update(patch: SessionPatch, { ifMatch, signal }: Waiting & IfMatch = {}): Promise<Session> {
+    await this.#creation.ready(signal);
+    const headers = { 'content-type': 'application/merge-patch+json', ...ifMatchHeader(ifMatch) };
+    return this.#ask('PATCH', '', { body: patch, headers, signal });
+  }
+
+  /**
+   * Deletes the session with its history; a running turn is cancelled. Everything afterwards is `session_not_found`. A
+   * chat that was never used has nothing to delete, and nothing is sent.
+   */
+  async delete({ signal }: Waiting = {}): Promise<void> {
+    // A creation that is under way must not come after the deletion.
+    const exists = await this.#creation.exists(signal);
+    if (exists === 'no') return;
+    try {
+      const response = await this.#service.open(this.#call('DELETE', '', { signal }));
+      await response.body?.cancel();
+    } catch (error) {
+      const isGone = error instanceof ChatProxyError && error.code === 'session_not_found';
+      if (exists === 'yes' || !isGone) throw error;
+    }
+  }
+
+  async #openStream(given: Given): Promise<ReadableStream<Uint8Array>> {
+    const call = this.#call('POST', '/messages/stream', given);
+    const headers = { ...call.headers, accept: 'text/event-stream' };
+    const response = await this.#service.open({ ...call, headers });
+    const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+    if (!response.body || !isStream) throw await wrongKind(call, response);
+    return response.body;
+  }
+
+  #readTurn(turnId: string, signal: AbortSignal | undefined): Promise<Turn> {
+    return this.#ask('GET', `/turns/${idInPath(turnId)}`, { turnId, signal });
+  }
+
+  #ended(turnId: string, forMs: number, signal: AbortSignal | undefined): Promise<Turn> {
+    const address = { sessionId: this.sessionId, turnId };
+    return awaitTurn((limit) => this.#readTurn(turnId, limit), { forMs, address, signal });
+  }
+
+  /** The session exists, and what was left of a turn that nobody reads any more has ended. */
+  async #settled(signal: AbortSignal | undefined): Promise<void> {
+    await this.#creation.ready(signal);
+    const turnId = this.#abandonedTurnId;
+    if (turnId === undefined) return;
+    // An error here says nothing about the request that comes next; if it matters, that one will meet it, too.
+    await this.#ended(turnId, ABANDONED_MS, signal).catch(() => signal?.throwIfAborted());
+    if (this.#abandonedTurnId === turnId) this.#abandonedTurnId = undefined;
+  }
+
+  #ask<T>(method: Call['method'], path: string, given: Given): Promise<T> {
+    return this.#service.ask(this.#call(method, path, given));
+  }
+
+  #call(method: Call['method'], path: string, given: Given): Call {
+    return { ...given, method, path: `${this.#path}${path}`, sessionId: this.sessionId };
+  }
+}
+
+type Given = Omit<Call, 'method' | 'path' | 'sessionId'>;
