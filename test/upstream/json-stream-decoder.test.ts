@@ -61,6 +61,8 @@ function readWithReference(text: string): readonly unknown[] {
   const values: unknown[] = [];
   const parser = createParser({ onEvent: ({ data }) => values.push(JSON.parse(data)) });
   parser.feed(text);
+  // It waits for the rest of a CRLF, whatever has ended.
+  if (text.endsWith('\r')) parser.feed('\n');
   return values;
 }
 
