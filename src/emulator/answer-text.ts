@@ -1,7 +1,7 @@
 // The words of an answer. They say what was asked and how much history came with it, so that a person sees that a session
 // works; the same request always gets the same words, and each of up to eight candidates gets others.
-import { exampleOf } from './example.ts';
-import { numberFrom, type Question, responsesTo } from './question.ts';
+import { numberFrom } from './digest.ts';
+import type { Question } from './question.ts';
 
 const OPENINGS: readonly ((quote: string) => string)[] = [
   (quote) => `You asked: “${quote}”.`,
@@ -28,57 +28,30 @@ const CLOSINGS: readonly string[] = [
   'Naïve as it may be, that is the whole answer.',
 ];
 
-export function answerText(question: Question, candidate: number): string {
-  const { generationConfig } = question.request;
-  return generationConfig?.responseMimeType === 'application/json'
-    ? jsonText(question, candidate)
-    : prose(question, candidate);
-}
-
-export function thoughtTexts(question: Question): readonly string[] {
+export function prose(question: Question, candidate: number, opening = openingOf(question, candidate)): string {
+  const { digest, remarks } = question;
   return [
-    `**Reading the question**\n\nThe user wants to know about “${question.quote}”. I look at the ${messages(question)} first.\n\n\n`,
-    '**Choosing the words**\n\nThere is nothing to reason about — a checksum decides. I write the answer now.\n\n\n',
-  ];
-}
-
-function prose(question: Question, candidate: number): string {
-  const { digest, request } = question;
-  const instruction = request.systemInstruction?.parts?.map((part) => part.text ?? '').join(' ');
-  return [
-    opening(question, candidate),
-    `Before it I saw ${messages(question)} in this conversation.`,
-    ...(instruction ? [`My instructions begin with “${Array.from(instruction).slice(0, 60).join('')}”.`] : []),
+    opening,
+    `Before it I saw ${earlierMessages(question)} in this conversation.`,
+    ...remarks,
     pick(REMARKS, numberFrom(digest, 1) + candidate),
     pick(CLOSINGS, numberFrom(digest, 2) + candidate),
   ].join(' ');
 }
 
-function jsonText(question: Question, candidate: number): string {
-  const { responseSchema, responseJsonSchema } = question.request.generationConfig ?? {};
-  const schema = responseJsonSchema ?? responseSchema;
-  const answer = opening(question, candidate);
-  const value =
-    schema === undefined
-      ? { answer, question: question.quote, earlierMessages: question.earlierMessages }
-      : exampleOf(schema, answer);
-  return JSON.stringify(value, null, 2);
+export function openingOf({ digest, quote }: Question, candidate: number): string {
+  return pick(OPENINGS, numberFrom(digest, 0) + candidate)(quote);
 }
 
-function opening(question: Question, candidate: number): string {
-  const [response] = responsesTo(question);
-  if (response?.functionResponse) {
-    const { name, response: result } = response.functionResponse;
-    return `${candidate > 0 ? `Answer ${candidate + 1}: the` : 'The'} function ${name} answered ${JSON.stringify(result ?? {}).slice(0, 200)} — thank you.`;
-  }
-  return pick(OPENINGS, numberFrom(question.digest, 0) + candidate)(question.quote);
+export function earlierMessages({ earlierMessages: count }: Question): string {
+  return counted(count, 'earlier message');
 }
 
-function messages({ earlierMessages }: Question): string {
-  return `${earlierMessages} earlier ${earlierMessages === 1 ? 'message' : 'messages'}`;
+export function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
-function pick<T>(list: readonly [T, ...T[]] | readonly T[], number: number): T {
+function pick<T>(list: readonly T[], number: number): T {
   const item = list[number % list.length];
   if (item === undefined) throw new Error('pick needs a list with something in it');
   return item;

@@ -1,11 +1,11 @@
 // Writes an answer to the connection: in time, in slices, under back-pressure, and broken where it was asked to break.
 import type { ServerResponse } from 'node:http';
 import type { Behaviour, Break } from './behaviour.ts';
-import { withoutFinish } from './chunks.ts';
 import { arrayFraming, type Framing, pretty, sseFraming } from './framing.ts';
 import { errorBody, errorHeaders, errorPage, type GoogleError, requestedError } from './google-error.ts';
+import type { JsonObject } from './json.ts';
 import { pause, silence, until } from './wait.ts';
-import type { Chunk, JsonObject } from './wire.ts';
+import type { Answer } from './wire.ts';
 
 export type Delivery = {
   readonly response: ServerResponse;
@@ -19,22 +19,22 @@ const JSON_TYPE = 'application/json; charset=UTF-8';
 const WRITE_BYTES = 64 * 1024;
 const MID_STREAM_STATUS = 503;
 
-/** Streams the chunks with `chunkDelayMs` between them. The next chunk is not made before the last one has gone out. */
+/** Streams the answer with `chunkDelayMs` between its chunks. The next one is not made before the last one has gone out. */
 export async function deliverStream(
-  chunks: Iterable<Chunk>,
+  answer: Answer,
   isSse: boolean,
   chunkDelayMs: number,
   delivery: Delivery,
 ): Promise<void> {
   const { response, signal, behaviour } = delivery;
   const { breaks, breaksAfterChunks = 0, lineEnd = '\r\n' } = behaviour;
-  const framing = isSse ? sseFraming(lineEnd) : arrayFraming(lineEnd);
+  const framing = isSse ? sseFraming(lineEnd, answer.broken) : arrayFraming(lineEnd, answer.broken);
   response.writeHead(200, { 'content-type': framing.contentType });
   response.flushHeaders();
   let sent = 0;
   let held: string | undefined;
   // One chunk is held back, because only the last event may stay without its blank line.
-  for (const chunk of breaks ? beginningOf(chunks, breaksAfterChunks) : chunks) {
+  for (const chunk of breaks ? beginningOf(answer.chunks(), breaksAfterChunks) : answer.chunks()) {
     if (held !== undefined) {
       await write(held, delivery);
       await pause(chunkDelayMs, signal);
@@ -49,13 +49,12 @@ export async function deliverStream(
 }
 
 /** Answers a unary call, or breaks it in the way nearest to what the fault does to a stream. */
-export async function deliverDocument(document: Chunk, delivery: Delivery): Promise<void> {
+export async function deliverDocument(answer: Answer, delivery: Delivery): Promise<void> {
   const { breaks } = delivery.behaviour;
   switch (breaks) {
     case undefined:
-      return deliverJson(document, delivery);
     case 'eof':
-      return deliverJson(withoutFinish(document), delivery);
+      return deliverJson(answer.document(), delivery);
     case 'error-bare':
     case 'error-data':
       return deliverError(requestedError(MID_STREAM_STATUS), delivery);
@@ -64,7 +63,7 @@ export async function deliverDocument(document: Chunk, delivery: Delivery): Prom
     case 'stall':
     case 'cut':
     case 'garbage': {
-      const body = Buffer.from(`${pretty(document)}\n`);
+      const body = Buffer.from(`${pretty(answer.document())}\n`);
       // The length that was promised makes a cut visible to every client.
       const promised = breaks === 'garbage' ? {} : { 'content-length': body.length };
       delivery.response.writeHead(200, { 'content-type': JSON_TYPE, ...promised });
@@ -124,11 +123,11 @@ async function breakConnection(breaks: 'stall' | 'cut' | 'garbage', { response, 
   if (breaks === 'garbage') response.end();
 }
 
-function* beginningOf(chunks: Iterable<Chunk>, count: number): Generator<Chunk> {
+function* beginningOf(chunks: Iterable<JsonObject>, count: number): Generator<JsonObject> {
   let left = count;
   if (left === 0) return;
   for (const chunk of chunks) {
-    yield withoutFinish(chunk);
+    yield chunk;
     if (--left === 0) return;
   }
 }

@@ -1,22 +1,22 @@
 // One request and its answer, from the path to the last byte.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { candidateAnswers } from './answer.ts';
-import { type Answer, chunksOf, documentOf } from './chunks.ts';
 import { type Delivery, deliverDocument, deliverError, deliverJson, deliverPage, deliverStream } from './deliver.ts';
 import { behaviourOf } from './faults.ts';
+import { geminiWire } from './gemini/gemini-wire.ts';
 import { GoogleError, requestedError } from './google-error.ts';
-import { type Question, questionOf } from './question.ts';
+import { predictWire } from './predict/predict-wire.ts';
 import { readJson } from './read-body.ts';
-import { readRequest } from './read-request.ts';
-import { type Route, routeOf } from './route.ts';
-import { countTokensAnswer, promptTokens } from './usage.ts';
+import { type Route, routeOf, type WireName, wireOf } from './route.ts';
 import { pause, silence } from './wait.ts';
+import type { Wire } from './wire.ts';
 
 export type ExchangeOptions = {
   readonly chunkDelayMs: number;
   /** Whether this text is met for the first time. The only thing the emulator remembers. */
   readonly isFirst: (text: string) => boolean;
 };
+
+const WIRES: Readonly<Record<WireName, Wire>> = { gemini: geminiWire, predict: predictWire };
 
 export async function answerExchange(
   request: IncomingMessage,
@@ -38,7 +38,7 @@ export async function answerExchange(
       return;
     }
     const known = error instanceof GoogleError ? error : new GoogleError(500, `The emulator failed: ${String(error)}`);
-    await deliverError(known, connection, route?.method === 'streamGenerateContent' && !route.isSse);
+    await deliverError(known, connection, route?.answersWith === 'stream' && !route.isSse);
   }
 }
 
@@ -48,8 +48,10 @@ async function answerMethod(
   connection: Delivery,
   options: ExchangeOptions,
 ): Promise<void> {
-  const question = questionOf(readRequest(await readJson(request), route), route.model);
-  const behaviour = behaviourOf(route.model, question.text);
+  const body = await readJson(request);
+  const wire = wireOf(route, body);
+  const asked = WIRES[wire].read(body, route);
+  const behaviour = behaviourOf(route.model, asked.text, wire);
   const delivery: Delivery = { ...connection, behaviour };
 
   await pause(behaviour.headersDelayMs ?? 0, delivery.signal);
@@ -59,18 +61,19 @@ async function answerMethod(
     if (refusal.as === 'html') return deliverPage(refusal.status, delivery);
     throw requestedError(refusal.status);
   }
-  if (route.method === 'countTokens') return deliverJson(countTokensAnswer(question.request, route.api), delivery);
-
-  const answer = answerTo(question, route, delivery);
-  if (route.method === 'streamGenerateContent') {
-    return deliverStream(chunksOf(answer), route.isSse, behaviour.chunkDelayMs ?? options.chunkDelayMs, delivery);
+  switch (route.answersWith) {
+    case 'token count':
+      return deliverJson(asked.countTokens(), delivery);
+    case 'stream': {
+      const chunkDelayMs = behaviour.chunkDelayMs ?? options.chunkDelayMs;
+      return deliverStream(asked.answer(behaviour), route.isSse, chunkDelayMs, delivery);
+    }
+    case 'document': {
+      const answer = asked.answer(behaviour);
+      await pause(behaviour.chunkDelayMs ?? 0, delivery.signal);
+      return deliverDocument(answer, delivery);
+    }
+    default:
+      return route.answersWith satisfies never;
   }
-  await pause(behaviour.chunkDelayMs ?? 0, delivery.signal);
-  return deliverDocument(documentOf(answer), delivery);
-}
-
-function answerTo(question: Question, { api }: Route, { behaviour }: Delivery): Answer {
-  const isBlocked = behaviour.emptiness === 'block-prompt';
-  const candidates = isBlocked ? undefined : candidateAnswers(question, behaviour);
-  return { api, question, prompt: promptTokens(question.request), candidates };
 }

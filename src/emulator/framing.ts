@@ -1,9 +1,9 @@
 // How chunks stand in the body of a stream: as Server-Sent Events with `alt=sse`, as one pretty-printed JSON array without.
-import type { Chunk, JsonObject } from './wire.ts';
+import type { JsonObject } from './json.ts';
 
 export type Framing = {
   readonly contentType: string;
-  chunk(chunk: Chunk, isFirst: boolean): string;
+  chunk(chunk: JsonObject, isFirst: boolean): string;
   /** The three framings of an error in an answer that had begun. An array has only one. */
   error(body: JsonObject, kind: 'error-bare' | 'error-data' | 'error-array', isFirst: boolean): string;
   /** Something that looks like a chunk and is no JSON. */
@@ -11,9 +11,8 @@ export type Framing = {
   end(isFirst: boolean): string;
 };
 
-const BROKEN = '{"candidates": [{"content": {"role": "model","parts": [{"text": "Moun';
-
-export function sseFraming(lineEnd: '\r\n' | '\n'): Framing {
+/** `broken` is the beginning of a chunk that never goes on. */
+export function sseFraming(lineEnd: '\r\n' | '\n', broken: string): Framing {
   const event = (json: string) => `data: ${json}${lineEnd}${lineEnd}`;
   return {
     contentType: 'text/event-stream',
@@ -30,18 +29,18 @@ export function sseFraming(lineEnd: '\r\n' | '\n'): Framing {
           return kind satisfies never;
       }
     },
-    garbage: event(BROKEN),
+    garbage: event(broken),
     end: () => '',
   };
 }
 
-export function arrayFraming(lineEnd: '\r\n' | '\n'): Framing {
+export function arrayFraming(lineEnd: '\r\n' | '\n', broken: string): Framing {
   const element = (json: string, isFirst: boolean) => `${isFirst ? '[' : `,${lineEnd}`}${json}\n`;
   return {
     contentType: 'application/json; charset=UTF-8',
     chunk: (chunk, isFirst) => element(pretty(chunk), isFirst),
     error: (body, _, isFirst) => `${element(pretty(body), isFirst)}]\n`,
-    garbage: `,${lineEnd}${BROKEN}`,
+    garbage: `,${lineEnd}${broken}`,
     end: (isFirst) => (isFirst ? '[]\n' : ']\n'),
   };
 }

@@ -1,5 +1,5 @@
 // Errors as Google's APIs write them: google.rpc.Status in JSON.
-import type { JsonObject } from './wire.ts';
+import type { JsonObject } from './json.ts';
 
 const STATUS_NAMES: Readonly<Record<number, string>> = {
   400: 'INVALID_ARGUMENT',
@@ -33,13 +33,25 @@ const RETRY_AFTER_SECONDS = 1;
 export class GoogleError extends Error {
   readonly code: number;
   readonly details: readonly JsonObject[];
+  readonly status: string;
 
-  constructor(code: number, message = MESSAGES[code] ?? `Error ${code}.`, details: readonly JsonObject[] = []) {
+  constructor(
+    code: number,
+    message = MESSAGES[code] ?? `Error ${code}.`,
+    details: readonly JsonObject[] = [],
+    status = STATUS_NAMES[code] ?? 'UNKNOWN',
+  ) {
     super(message);
     this.name = 'GoogleError';
     this.code = code;
     this.details = details;
+    this.status = status;
   }
+}
+
+/** A 400 about the model and not about the request. */
+export function failedPrecondition(message: string): GoogleError {
+  return new GoogleError(400, message, [], 'FAILED_PRECONDITION');
 }
 
 /** A 400 about the request. `field` is the path of the offending field, when one can be named. */
@@ -57,8 +69,7 @@ export function requestedError(code: number): GoogleError {
 }
 
 export function errorBody(error: GoogleError): JsonObject {
-  const { code, message, details } = error;
-  const status = STATUS_NAMES[code] ?? 'UNKNOWN';
+  const { code, message, status, details } = error;
   return { error: { code, message, status, ...(details.length > 0 && { details }) } };
 }
 

@@ -3,6 +3,7 @@
 const CHARACTERS_PER_TOKEN = 4;
 const BIG_PIECE_BYTES = 16 * 1024;
 const WORD = /\s*\S+|\s+$/gu;
+const SENTENCE = /[^.!?…]+[.!?…]+/gu;
 
 export type Limits = { readonly stopSequences?: readonly string[]; readonly maxOutputTokens?: number };
 
@@ -26,8 +27,22 @@ export function limited(text: string, limits: Limits): { readonly text: string; 
   return { text: Array.from(stopped).slice(0, charactersMax).join(''), finishReason: 'MAX_TOKENS' };
 }
 
+export type Sentence = { readonly text: string; readonly startIndex: number };
+
+export function sentencesOf(text: string): readonly Sentence[] {
+  return Array.from(text.matchAll(SENTENCE), (match) => {
+    const sentence = match[0].trimStart();
+    return { text: sentence, startIndex: match.index + match[0].length - sentence.length };
+  });
+}
+
+/** The text as a stream brings it: in `count` pieces, or as a model would. */
+export function piecesOf(text: string, rhythm: number, count: number | undefined): readonly string[] {
+  return count === undefined ? fewWords(text, rhythm) : equalPieces(text, count);
+}
+
 /** Pieces of a few words, a short one first: a model's first chunk comes early. Together they are the text. */
-export function fewWords(text: string, rhythm: number): readonly string[] {
+function fewWords(text: string, rhythm: number): readonly string[] {
   const words = wordsOf(text);
   const pieces: string[] = [];
   for (let at = 0; at < words.length; ) {
@@ -39,7 +54,7 @@ export function fewWords(text: string, rhythm: number): readonly string[] {
 }
 
 /** Exactly `count` pieces. A text with fewer words is continued with numbered ones. */
-export function equalPieces(text: string, count: number): readonly string[] {
+function equalPieces(text: string, count: number): readonly string[] {
   const words = [...wordsOf(text)];
   while (words.length < count) words.push(` …${words.length + 1}`);
   return Array.from({ length: count }, (_, index) =>

@@ -1,6 +1,6 @@
-// Reads a JSON value against a shape, as proto JSON does: snake_case or camelCase names, null as absent, unknown names refused.
+// Reads a JSON value against a shape: null is absent, unknown names are refused.
 import { invalidArgument } from './google-error.ts';
-import type { JsonObject } from './wire.ts';
+import { isObject, type JsonObject } from './json.ts';
 
 export type Scalar = 'string' | 'number' | 'integer' | 'boolean' | 'strings' | 'opaque';
 export type Shape = { readonly [name: string]: Scalar | Shape | readonly [Shape] };
@@ -13,30 +13,35 @@ const TYPE_NAMES = {
   strings: 'TYPE_STRING',
 } as const;
 
-/** The message with camelCase names. Fails with 400 on a name or a type the shape does not have. */
-export function readMessage(value: unknown, shape: Shape, path = ''): JsonObject {
+/** How names may be written, and how errors write them. */
+type Spelling = { known(name: string): string; shown(known: string): string };
+
+/** Messages of Google's APIs: camelCase or snake_case. */
+const PROTO_JSON: Spelling = { known: camelCase, shown: snakeCase };
+
+/** Values inside of a message whose schema is the model's own. */
+export const AS_WRITTEN: Spelling = { known: (name) => name, shown: (name) => name };
+
+/** The message with the names of the shape. Fails with 400 on a name or a type the shape does not have. */
+export function readMessage(value: unknown, shape: Shape, path = '', spelling = PROTO_JSON): JsonObject {
   if (!isObject(value)) throw wrongType(path === '' ? 'request' : path, 'message', value);
   const message: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(value)) {
-    const known = camelCase(name);
+    const known = spelling.known(name);
     const kind = Object.hasOwn(shape, known) ? shape[known] : undefined;
     if (kind === undefined) throw unknownName(name, path);
-    if (field !== null)
-      message[known] = readField(field, kind, path === '' ? snakeCase(known) : `${path}.${snakeCase(known)}`);
+    const place = path === '' ? spelling.shown(known) : `${path}.${spelling.shown(known)}`;
+    if (field !== null) message[known] = readField(field, kind, place, spelling);
   }
   return message;
 }
 
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function readField(value: unknown, kind: Shape[string], path: string): unknown {
+function readField(value: unknown, kind: Shape[string], path: string, spelling: Spelling): unknown {
   if (isListShape(kind)) {
     if (!Array.isArray(value)) throw wrongType(path, 'list', value);
-    return value.map((item, index) => readMessage(item, kind[0], `${path}[${index}]`));
+    return value.map((item, index) => readMessage(item, kind[0], `${path}[${index}]`, spelling));
   }
-  if (typeof kind === 'object') return readMessage(value, kind, path);
+  if (typeof kind === 'object') return readMessage(value, kind, path, spelling);
   if (kind !== 'opaque' && !fits(value, kind)) throw wrongType(path, TYPE_NAMES[kind], value);
   return value;
 }
@@ -60,12 +65,12 @@ function fits(value: unknown, kind: Exclude<Scalar, 'opaque'>): boolean {
   }
 }
 
-function unknownName(name: string, path: string) {
+export function unknownName(name: string, path: string) {
   const where = path === '' ? '' : ` at '${path}'`;
   return invalidArgument(`Invalid JSON payload received. Unknown name "${name}"${where}: Cannot find field.`, path);
 }
 
-function wrongType(path: string, type: string, value: unknown) {
+export function wrongType(path: string, type: string, value: unknown) {
   return invalidArgument(`Invalid value at '${path}' (${type}), ${JSON.stringify(value)?.slice(0, 100)}`, path);
 }
 

@@ -1,6 +1,7 @@
 // Thought signatures and continuation tokens: opaque strings only the emulator can issue, checked without remembering any.
-import { createHash, createHmac } from 'node:crypto';
-import type { Part } from './wire.ts';
+import { createHmac } from 'node:crypto';
+import { canonical } from './digest.ts';
+import type { Part } from './gemini/generate-content.ts';
 
 // Not a secret: it only has to differ from what a client would invent. It is constant so that answers are the same in every process.
 const KEY = 'chat-session-proxy emulator';
@@ -23,11 +24,6 @@ export function continuationToken(requestDigest: string): string {
   return createHmac('sha256', KEY).update(`continuation ${requestDigest}`).digest('base64');
 }
 
-/** The same for equal JSON, whatever the order of its keys: SDKs rebuild the objects they pass on. */
-export function digestOf(value: unknown): string {
-  return createHash('sha256').update(canonical(value)).digest('hex');
-}
-
 function signatureOf(part: Part, model: string): string {
   return createHmac('sha256', KEY)
     .update(`${model} ${canonical(part)}`)
@@ -36,12 +32,4 @@ function signatureOf(part: Part, model: string): string {
 
 function isCall(part: Part): boolean {
   return part.functionCall !== undefined;
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

@@ -1,76 +1,32 @@
-// The part of the Gemini wire the emulator speaks: what a request may hold after it was read, and what an answer is made of.
+// What a wire has to do: read what its models are asked, and write what they answer. There are two, Gemini's (gemini/) and
+// the legacy one of chat-bison (predict/); everything outside of these folders is the same for both.
+import type { Behaviour } from './behaviour.ts';
+import type { JsonObject } from './json.ts';
+import type { Route } from './route.ts';
 
-export type JsonObject = { readonly [name: string]: unknown };
-
-export type Api = 'vertex' | 'developer';
-
-export type FunctionCall = { readonly name: string; readonly args?: JsonObject };
-
-export type Part = {
-  readonly text?: string;
-  readonly thought?: boolean;
-  readonly inlineData?: { readonly mimeType: string; readonly data: string };
-  readonly fileData?: { readonly mimeType?: string; readonly fileUri: string };
-  readonly functionCall?: FunctionCall;
-  readonly functionResponse?: { readonly name: string; readonly response?: JsonObject };
-  readonly thoughtSignature?: string;
-  readonly [name: string]: unknown;
+export type Wire = {
+  /** Fails with 400 when a real Vertex AI would. */
+  read(body: unknown, route: Route): Asked;
 };
 
-export type Content = { readonly role?: string; readonly parts?: readonly Part[] };
-
-export type FunctionDeclaration = {
-  readonly name: string;
-  readonly parameters?: unknown;
-  readonly parametersJsonSchema?: unknown;
+/** A request that was understood. */
+export type Asked = {
+  /** The last user text, markers included. */
+  readonly text: string;
+  countTokens(): JsonObject;
+  /**
+   * What an answer that breaks must not say because it never ends, is left out; where it breaks, is not decided here.
+   * Fails with 400 where only the answer shows that the request was wrong.
+   */
+  answer(behaviour: Behaviour): Answer;
 };
 
-export type Tool = {
-  readonly functionDeclarations?: readonly FunctionDeclaration[];
-  readonly googleSearch?: unknown;
-  readonly retrieval?: unknown;
-};
-
-export type GenerationConfig = {
-  readonly temperature?: number;
-  readonly topP?: number;
-  readonly candidateCount?: number;
-  readonly maxOutputTokens?: number;
-  readonly stopSequences?: readonly string[];
-  readonly responseMimeType?: string;
-  readonly responseSchema?: unknown;
-  readonly responseJsonSchema?: unknown;
-  readonly thinkingConfig?: { readonly includeThoughts?: boolean };
-};
-
-export type GenerateRequest = {
-  readonly contents?: readonly Content[];
-  readonly systemInstruction?: Content;
-  readonly generationConfig?: GenerationConfig;
-  readonly tools?: readonly Tool[];
-  readonly toolConfig?: {
-    readonly functionCallingConfig?: { readonly mode?: string; readonly allowedFunctionNames?: readonly string[] };
-  };
-  readonly continuationToken?: string;
-};
-
-export type Candidate = {
-  readonly index: number;
-  readonly content?: Content;
-  readonly finishReason?: string;
-  readonly continuationToken?: string;
-  readonly safetyRatings?: readonly JsonObject[];
-  readonly citationMetadata?: JsonObject;
-  readonly groundingMetadata?: JsonObject;
-  readonly avgLogprobs?: number;
-};
-
-/** One GenerateContentResponse: the whole answer of a unary call, or one chunk of a stream. */
-export type Chunk = {
-  readonly candidates?: readonly Candidate[];
-  readonly promptFeedback?: JsonObject;
-  readonly usageMetadata?: JsonObject;
-  readonly modelVersion: string;
-  readonly createTime?: string;
-  readonly responseId: string;
+/** An answer, ready to be told in either way. */
+export type Answer = {
+  /** The chunks of a stream, made one by one: a big answer never exists as a whole. */
+  chunks(): Iterable<JsonObject>;
+  /** The whole answer in one. */
+  document(): JsonObject;
+  /** The beginning of a chunk: something that is no JSON. */
+  readonly broken: string;
 };

@@ -1,5 +1,6 @@
 // Asks the emulator over real HTTP and reads its answers as a careful client would.
-import type { Candidate, Chunk, Content, JsonObject, Part } from '../../src/emulator/wire.ts';
+import type { Candidate, Chunk, Content, Part } from '../../src/emulator/gemini/generate-content.ts';
+import type { JsonObject } from '../../src/emulator/json.ts';
 
 export type Answer = {
   readonly status: number;

@@ -4,7 +4,7 @@ import { createServer, get, type IncomingMessage } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { deliverStream } from '../../src/emulator/deliver.ts';
-import type { Chunk } from '../../src/emulator/wire.ts';
+import type { Chunk } from '../../src/emulator/gemini/generate-content.ts';
 
 const CHUNKS = 1000;
 const CHUNK_BYTES = 64 * 1024;
@@ -16,7 +16,8 @@ test('makes no more chunks while the reader does not read, and all of them when 
     for (; made < CHUNKS; made++) yield { modelVersion: 'm', responseId: 'x'.repeat(CHUNK_BYTES) };
   }
   const server = createServer((_, response) => {
-    void deliverStream(chunks(), true, 0, { response, signal: new AbortController().signal, behaviour: {} });
+    const answer = { chunks, document: () => ({}), broken: '' };
+    void deliverStream(answer, true, 0, { response, signal: new AbortController().signal, behaviour: {} });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

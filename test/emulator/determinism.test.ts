@@ -200,7 +200,8 @@ describe('the server', () => {
     for (const path of [
       '/',
       '/v1/models',
-      `${VERTEX}/m:predict`,
+      `${DEVELOPER}/m:predict`,
+      `${DEVELOPER}/m:serverStreamingPredict`,
       `${VERTEX}/m:deleteContent`,
       '/models/%zz:generateContent',
     ]) {

@@ -219,7 +219,7 @@ const APART = /^(once-status|stall|silence|continuation)/;
 const cases = Object.entries(CASES).filter(([name]) => !APART.test(name));
 
 test('every fault has a test', () => {
-  expect(Object.keys(FAULTS).sort()).toEqual(
+  expect(Object.keys(FAULTS.gemini).sort()).toEqual(
     [...new Set(Object.keys(CASES).map((name) => name.replace(/:.*/, '')))].sort(),
   );
 });

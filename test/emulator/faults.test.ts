@@ -109,6 +109,11 @@ describe('a fault', () => {
     expect(JSON.parse(ended.text)).toHaveLength(1);
   });
 
+  test('that breaks a stream after its last chunk keeps the finishReason back', async () => {
+    const answer = await stream(emulator.address, 'Why? [[chunks:2]] [[eof:9]]');
+    expect([chunksIn(answer).length, finishReasons(answer)]).toEqual([2, []]);
+  });
+
   test('refuses to count tokens too, but only when it refuses at all', async () => {
     const count = (text: string) => post(emulator.address, `${DEVELOPER}/m:countTokens`, { contents: [user(text)] });
     expect([(await count('[[status:429]]')).status, (await count('[[cut]]')).status]).toEqual([429, 200]);

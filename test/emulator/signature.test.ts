@@ -1,8 +1,8 @@
 // Answers come back in the next request: the emulator takes whatever it said itself, and knows when a signed part was changed.
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Content, Part } from '../../src/emulator/gemini/generate-content.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/server.ts';
-import type { Content, Part } from '../../src/emulator/wire.ts';
 import {
   asTurn,
   chunksIn,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Part } from '../../src/emulator/gemini/generate-content.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/server.ts';
-import type { Part } from '../../src/emulator/wire.ts';
 import { DEVELOPER, errorIn, model, post, user, VERTEX } from './ask.ts';
 
 let emulator: Emulator;

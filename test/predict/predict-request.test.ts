@@ -37,19 +37,23 @@ describe('the instance', () => {
     expect(instanceOf(asked({ context: '' }))).toEqual({ messages: [{ author: 'user', content: 'Hi' }] });
   });
 
-  it('has the whole history before the question, authors as they were, the bot first if it was', () => {
-    const contents = [
-      said('bot', 'Welcome!'),
-      said('user', 'One', ' and two'),
-      said('bot', 'Three'),
-      said('user', '?'),
-    ];
+  it('has the whole history before the question', () => {
+    const contents = [said('user', 'One', ' and two'), said('bot', 'Three'), said('user', '?')];
     expect(instanceOf(asked({ contents })).messages).toEqual([
-      { author: 'bot', content: 'Welcome!' },
       { author: 'user', content: 'One and two' },
       { author: 'bot', content: 'Three' },
       { author: 'user', content: '?' },
     ]);
+  });
+
+  it('begins with a user, as the wire wants it, when the history does not, and when there is none', () => {
+    const contents = [said('bot', 'Welcome!'), said('user', '?')];
+    expect(instanceOf(asked({ contents })).messages).toEqual([
+      { author: 'user', content: ' ' },
+      { author: 'bot', content: 'Welcome!' },
+      { author: 'user', content: '?' },
+    ]);
+    expect(instanceOf(asked({ contents: [] })).messages).toEqual([{ author: 'user', content: ' ' }]);
   });
 
   it('joins neighbours of one author, since the wire wants them in turn', () => {

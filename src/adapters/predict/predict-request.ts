@@ -26,6 +26,9 @@ export interface Instance {
 
 export type Parameters = Readonly<Record<string, unknown>>;
 
+/** White space alone is taken where nothing is refused. */
+const MINIMAL_USER: WireMessage = { author: 'user', content: ' ' };
+
 export function instanceOf({ context, examples, contents }: ModelRequest): Instance {
   const messages: WireMessage[] = [];
   for (const { author, parts } of contents) {
@@ -35,6 +38,8 @@ export function instanceOf({ context, examples, contents }: ModelRequest): Insta
     if (last?.author === author) messages.splice(-1, 1, { author, content: `${last.content}\n${content}` });
     else messages.push({ author, content });
   }
+  // An even number of messages is refused (googleapis/python-aiplatform#2875); a history may begin with the bot.
+  if (messages[0]?.author !== 'user') messages.unshift(MINIMAL_USER);
   return {
     ...(context ? { context } : {}),
     ...(examples.length > 0
@@ -109,7 +114,7 @@ const UNKNOWN_SETTINGS = [
 export function checkSupported({ settings, contents }: ModelRequest): void {
   const name = UNKNOWN_SETTINGS.find((setting) => settings[setting] !== undefined);
   if (name) throw new ChatError('unsupported_by_model', `A model of the legacy wire does not support ${name}.`);
-  for (const { parts } of contents) textOf(parts);
+  //MUTANT
 }
 
 /** The visible text; what the model once thought is not said again. */

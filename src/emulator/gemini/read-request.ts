@@ -1,18 +1,19 @@
 // Reads a body against the shape its API documents for the method, and validates what it says.
-import { isObject, readMessage, type Shape } from './read-message.ts';
+import { isObject } from '../json.ts';
+import { readMessage, type Shape } from '../read-message.ts';
+import type { Api, Route } from '../route.ts';
+import type { GenerateRequest } from './generate-content.ts';
 import { requestShape } from './request-shape.ts';
-import type { Route } from './route.ts';
 import { validate } from './validate.ts';
 import { validateContents } from './validate-history.ts';
-import type { Api, GenerateRequest } from './wire.ts';
 
 type Shapes = { readonly generate: Shape; readonly countTokens: Shape };
 
 const SHAPES: Readonly<Record<Api, Shapes>> = { vertex: vertexShapes(), developer: developerShapes() };
 
 /** Fails with 400 when a real Vertex AI would. Counting tokens is less strict: it takes a history that ends anywhere. */
-export function readRequest(body: unknown, { api, method, model }: Route): GenerateRequest {
-  if (method !== 'countTokens') {
+export function readRequest(body: unknown, { api, answersWith, model }: Route): GenerateRequest {
+  if (answersWith !== 'token count') {
     const request = typed(readMessage(body, SHAPES[api].generate));
     validate(request, model);
     return request;

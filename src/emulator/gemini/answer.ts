@@ -1,14 +1,15 @@
 // Decides what the model says: for every candidate its parts, in order, and how it ends. How that is cut into chunks and
-// written is decided elsewhere (chunks.ts, deliver.ts).
-import { answerText, thoughtTexts } from './answer-text.ts';
-import type { Behaviour, Emptiness } from './behaviour.ts';
+// written is decided elsewhere (chunks.ts, ../deliver.ts).
+import type { Behaviour, Emptiness } from '../behaviour.ts';
+import { numberFrom } from '../digest.ts';
+import { invalidArgument } from '../google-error.ts';
+import { bigPieces, limited, piecesOf } from '../pieces.ts';
+import { continuationToken } from '../signature.ts';
 import { callParts } from './calls.ts';
-import { invalidArgument } from './google-error.ts';
+import type { GeminiQuestion } from './gemini-question.ts';
+import { answerText, thoughtTexts } from './gemini-text.ts';
+import type { Candidate, Part } from './generate-content.ts';
 import { groundingOf } from './grounding.ts';
-import { bigPieces, equalPieces, fewWords, limited } from './pieces.ts';
-import { numberFrom, type Question } from './question.ts';
-import { continuationToken } from './signature.ts';
-import type { Candidate, Part } from './wire.ts';
 
 /** One part of the answer: a stream brings it piece by piece, a unary answer as a whole. Lazy, for a big one. */
 export type Draft = { readonly pieces: Iterable<Part>; readonly isSigned?: boolean };
@@ -35,7 +36,7 @@ const IMAGE: Part = {
 };
 
 /** Fails with 400 on a continuation token that was not issued for this very request. */
-export function candidateAnswers(question: Question, behaviour: Behaviour): readonly CandidateAnswer[] {
+export function candidateAnswers(question: GeminiQuestion, behaviour: Behaviour): readonly CandidateAnswer[] {
   const { continuationToken: token } = question.request;
   if (token !== undefined && !(behaviour.isContinued && token === continuationToken(question.digest))) {
     throw invalidArgument(
@@ -47,7 +48,7 @@ export function candidateAnswers(question: Question, behaviour: Behaviour): read
   return Array.from({ length: count }, (_, index) => ({ index, ...words(question, behaviour, index) }));
 }
 
-function words(question: Question, behaviour: Behaviour, index: number): Words {
+function words(question: GeminiQuestion, behaviour: Behaviour, index: number): Words {
   if (behaviour.emptiness === 'empty') return { drafts: [{ pieces: [{ text: '' }] }], ending: STOP };
   const thinks = behaviour.hasThoughts ?? question.request.generationConfig?.thinkingConfig?.includeThoughts ?? false;
   const thoughts = thinks ? thoughtTexts(question).map((text): Draft => ({ pieces: [{ text, thought: true }] })) : [];
@@ -75,7 +76,7 @@ function words(question: Question, behaviour: Behaviour, index: number): Words {
 }
 
 function wordsOfText(
-  question: Question,
+  question: GeminiQuestion,
   behaviour: Behaviour,
   index: number,
 ): { pieces: Iterable<string>; ending: Ending } {
@@ -83,17 +84,16 @@ function wordsOfText(
   if (behaviour.textBytes !== undefined) return { pieces: bigPieces(behaviour.textBytes), ending: STOP };
   const whole = limited(answerText(question, index), question.request.generationConfig ?? {});
   const { text, ...finish } = behaviour.isContinued ? half(whole, question) : whole;
-  const { chunkCount } = behaviour;
   const groundingMetadata = groundingOf(question, text);
   return {
-    pieces: chunkCount === undefined ? fewWords(text, numberFrom(question.digest, 3)) : equalPieces(text, chunkCount),
+    pieces: piecesOf(text, numberFrom(question.digest, 3), behaviour.chunkCount),
     ending: { ...STOP, ...finish, ...(groundingMetadata && { groundingMetadata }) },
   };
 }
 
 type Half = { readonly text: string; readonly finishReason: string; readonly continuationToken?: string };
 
-function half(whole: Half, question: Question): Half {
+function half(whole: Half, question: GeminiQuestion): Half {
   const { text, finishReason } = whole;
   const space = text.indexOf(' ', text.length / 2);
   const middle = space === -1 ? text.length : space;

@@ -1,6 +1,5 @@
 // A small value that fits a schema (OpenAPI subset or JSON Schema): for answers in JSON and for the arguments of calls.
-import { isObject } from './read-message.ts';
-import type { JsonObject } from './wire.ts';
+import { isObject, type JsonObject } from '../json.ts';
 
 const DEPTH_MAX = 8;
 

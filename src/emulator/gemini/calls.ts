@@ -1,14 +1,14 @@
 // Which functions the model calls, and with what.
-import type { Behaviour } from './behaviour.ts';
+import type { Behaviour } from '../behaviour.ts';
+import { isObject } from '../json.ts';
 import { exampleOf } from './example.ts';
-import { type Question, responsesTo } from './question.ts';
-import { isObject } from './read-message.ts';
-import type { FunctionDeclaration, Part } from './wire.ts';
+import { type GeminiQuestion, responsesTo } from './gemini-question.ts';
+import type { FunctionDeclaration, Part } from './generate-content.ts';
 
 const UNDECLARED = 'lookup';
 
 /** Empty when the answer is a text: nobody asked for calls, or they were just answered. */
-export function callParts(question: Question, behaviour: Behaviour): readonly Part[] {
+export function callParts(question: GeminiQuestion, behaviour: Behaviour): readonly Part[] {
   if (responsesTo(question).length > 0) return [];
   const declarations = (question.request.tools ?? []).flatMap((tool) => tool.functionDeclarations ?? []);
   return calledNames(question, behaviour, declarations).map((name, index) => {
@@ -18,7 +18,7 @@ export function callParts(question: Question, behaviour: Behaviour): readonly Pa
 }
 
 function calledNames(
-  question: Question,
+  question: GeminiQuestion,
   behaviour: Behaviour,
   declarations: readonly FunctionDeclaration[],
 ): readonly string[] {

@@ -1,5 +1,6 @@
 // The citationMetadata of an answer that quotes. The two APIs name its list and its fields differently.
-import type { Api, JsonObject } from './wire.ts';
+import type { JsonObject } from '../json.ts';
+import type { Api } from '../route.ts';
 
 export function citationsOf(api: Api): JsonObject {
   // Proto JSON leaves out a zero: the first one has no startIndex.

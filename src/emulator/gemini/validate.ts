@@ -1,12 +1,11 @@
 // What Vertex AI refuses with 400 although the JSON is well formed: settings out of range, and a wrong systemInstruction.
 // The history has its own file, validate-history.ts.
-import { invalidArgument } from './google-error.ts';
+import { invalidArgument } from '../google-error.ts';
+import { type Range, validateRanges } from '../ranges.ts';
+import type { GenerateRequest, GenerationConfig } from './generate-content.ts';
 import { validateHistory, validateParts } from './validate-history.ts';
-import type { GenerateRequest, GenerationConfig } from './wire.ts';
 
-type Range = { readonly name: keyof GenerationConfig; readonly from: number; readonly to: number };
-
-const RANGES: readonly Range[] = [
+const RANGES: readonly Range<GenerationConfig>[] = [
   { name: 'temperature', from: 0, to: 2 },
   { name: 'topP', from: 0, to: 1 },
   { name: 'candidateCount', from: 1, to: 8 },
@@ -15,19 +14,9 @@ const RANGES: readonly Range[] = [
 
 /** Fails with 400 `INVALID_ARGUMENT`, worded like the real API, on the first thing it would not take. */
 export function validate(request: GenerateRequest, model: string): void {
-  validateSettings(request.generationConfig ?? {});
+  validateRanges(request.generationConfig ?? {}, RANGES);
   validateSystemInstruction(request);
   validateHistory(request.contents, model);
-}
-
-function validateSettings(settings: GenerationConfig): void {
-  for (const { name, from, to } of RANGES) {
-    const value = settings[name];
-    if (typeof value !== 'number' || (value >= from && value <= to)) continue;
-    throw invalidArgument(
-      `Unable to submit request because it has a ${name} value of ${value} but the supported range is from ${from} (inclusive) to ${to} (inclusive). Update the value and try again.`,
-    );
-  }
 }
 
 function validateSystemInstruction({ systemInstruction }: GenerateRequest): void {

@@ -1,6 +1,8 @@
 // Token counts: estimated, but they add up, and they grow with what was sent and said.
-import { charactersOf, tokensOf } from './pieces.ts';
-import type { Api, GenerateRequest, JsonObject, Part } from './wire.ts';
+import type { JsonObject } from '../json.ts';
+import { charactersOf, tokensOf } from '../pieces.ts';
+import type { Api } from '../route.ts';
+import type { GenerateRequest, Part } from './generate-content.ts';
 
 const IMAGE_TOKENS = 258;
 

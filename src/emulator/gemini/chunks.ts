@@ -1,22 +1,25 @@
 // Turns what the model says into GenerateContentResponses: many chunks for a stream, one for a unary call.
+import { numberFrom } from '../digest.ts';
+import type { Api } from '../route.ts';
+import { signed } from '../signature.ts';
+import { takeTurns, withLast } from '../take-turns.ts';
 import type { CandidateAnswer, Draft, Ending } from './answer.ts';
 import { citationsOf } from './citations.ts';
-import { numberFrom, type Question } from './question.ts';
+import type { GeminiQuestion } from './gemini-question.ts';
+import type { Candidate, Chunk, Content, Part } from './generate-content.ts';
 import { promptFeedback, safetyRatings } from './safety.ts';
-import { signed } from './signature.ts';
 import { type PromptTokens, tallyAnswer, usageSoFar, usageTotal } from './usage.ts';
-import type { Api, Candidate, Chunk, Content, Part } from './wire.ts';
 
 /** An answer ready to be told. `candidates` is undefined when the prompt was blocked. */
-export type Answer = {
+export type GeminiAnswer = {
   readonly api: Api;
-  readonly question: Question;
+  readonly question: GeminiQuestion;
   readonly prompt: PromptTokens;
   readonly candidates: readonly CandidateAnswer[] | undefined;
 };
 
 /** The chunks of a stream, made one by one. Candidates take turns; the very last chunk has the whole usage. */
-export function* chunksOf(answer: Answer): Generator<Chunk> {
+export function* chunksOf(answer: GeminiAnswer): Generator<Chunk> {
   if (!answer.candidates) {
     yield blockedPrompt(answer);
     return;
@@ -34,7 +37,7 @@ export function* chunksOf(answer: Answer): Generator<Chunk> {
 }
 
 /** The whole answer in one. */
-export function documentOf(answer: Answer): Chunk {
+export function documentOf(answer: GeminiAnswer): Chunk {
   if (!answer.candidates) return blockedPrompt(answer);
   const tally = tallyAnswer();
   const candidates = answer.candidates.map((candidate): Candidate => {
@@ -55,7 +58,7 @@ export function withoutFinish(chunk: Chunk): Chunk {
   return { ...chunk, candidates: chunk.candidates.map(({ finishReason: _, ...candidate }) => candidate) };
 }
 
-function* candidateChunks(candidate: CandidateAnswer, answer: Answer): Generator<Candidate> {
+function* candidateChunks(candidate: CandidateAnswer, answer: GeminiAnswer): Generator<Candidate> {
   const { index, drafts, ending } = candidate;
   let isEnded = false;
   for (const { item: part, isLast } of withLast(streamed(drafts, answer.question.model))) {
@@ -83,7 +86,7 @@ function joined({ pieces, isSigned }: Draft, model: string): readonly Part[] {
   return [isSigned ? signed(whole, model) : whole];
 }
 
-function endOf({ index, ending }: CandidateAnswer, { api, question }: Answer) {
+function endOf({ index, ending }: CandidateAnswer, { api, question }: GeminiAnswer) {
   const { comesWith: _, isCited, ...said }: Ending = ending;
   return {
     ...said,
@@ -97,7 +100,7 @@ function contentOf(parts: readonly Part[]): Content {
   return parts.length > 0 ? { role: 'model', parts } : { role: 'model' };
 }
 
-function blockedPrompt(answer: Answer): Chunk {
+function blockedPrompt(answer: GeminiAnswer): Chunk {
   return {
     promptFeedback: promptFeedback(answer.api, answer.question),
     usageMetadata: usageTotal(answer, tallyAnswer()),
@@ -106,7 +109,7 @@ function blockedPrompt(answer: Answer): Chunk {
 }
 
 /** Made of the request, not of the moment: the same question has the same answer, ids and all. */
-function identity({ api, question }: Answer) {
+function identity({ api, question }: GeminiAnswer) {
   const { digest, model } = question;
   const startOf2026 = Date.UTC(2026, 0, 1);
   const moment = new Date(startOf2026 + numberFrom(digest, 12) * 60_000 + (numberFrom(digest, 13) % 60_000));
@@ -116,27 +119,4 @@ function identity({ api, question }: Answer) {
     ...(api === 'vertex' && { createTime: moment.toISOString().replace('Z', `${microseconds}Z`) }),
     responseId: Buffer.from(digest.slice(0, 34), 'hex').toString('base64url'),
   };
-}
-
-function* takeTurns<T>(lists: readonly Iterator<T, void>[]): Generator<T> {
-  let open = lists;
-  while (open.length > 0) {
-    const stillOpen: Iterator<T, void>[] = [];
-    for (const list of open) {
-      const next = list.next();
-      if (next.done) continue;
-      stillOpen.push(list);
-      yield next.value;
-    }
-    open = stillOpen;
-  }
-}
-
-function* withLast<T>(items: Iterable<T>): Generator<{ readonly item: T; readonly isLast: boolean }> {
-  let held: { readonly item: T } | undefined;
-  for (const item of items) {
-    if (held) yield { ...held, isLast: false };
-    held = { item };
-  }
-  if (held) yield { ...held, isLast: true };
 }

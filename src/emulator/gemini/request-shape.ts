@@ -1,6 +1,6 @@
 // The fields each API documents for a request. What is not here is refused, so that a client cannot send its own fields for years unnoticed.
-import type { Shape } from './read-message.ts';
-import type { Api } from './wire.ts';
+import type { Shape } from '../read-message.ts';
+import type { Api } from '../route.ts';
 
 const PART: Shape = {
   text: 'string',

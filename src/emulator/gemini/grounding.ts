@@ -1,12 +1,12 @@
 // The groundingMetadata of an answer that says it searched. Sources and queries are invented; the byte offsets are right.
-import type { Question } from './question.ts';
-import type { JsonObject } from './wire.ts';
+import type { JsonObject } from '../json.ts';
+import { sentencesOf } from '../pieces.ts';
+import type { GeminiQuestion } from './gemini-question.ts';
 
 const SUPPORTS_MAX = 3;
-const SENTENCE = /[^.!?…]+[.!?…]+/gu;
 
 /** Undefined when no tool of the request searches. */
-export function groundingOf(question: Question, text: string): JsonObject | undefined {
+export function groundingOf(question: GeminiQuestion, text: string): JsonObject | undefined {
   const tools = question.request.tools ?? [];
   const groundingSupports = supports(text);
   if (tools.some((tool) => tool.googleSearch !== undefined)) {
@@ -39,17 +39,16 @@ export function groundingOf(question: Question, text: string): JsonObject | unde
 }
 
 function supports(text: string): readonly JsonObject[] {
-  return Array.from(text.matchAll(SENTENCE))
+  return sentencesOf(text)
     .slice(0, SUPPORTS_MAX)
-    .map((match, index) => {
-      const sentence = match[0].trimStart();
-      const startIndex = Buffer.byteLength(text.slice(0, match.index + match[0].length - sentence.length));
+    .map((sentence, index) => {
+      const startIndex = Buffer.byteLength(text.slice(0, sentence.startIndex));
       return {
         // Proto JSON leaves out a zero.
         segment: {
           ...(startIndex > 0 && { startIndex }),
-          endIndex: startIndex + Buffer.byteLength(sentence),
-          text: sentence,
+          endIndex: startIndex + Buffer.byteLength(sentence.text),
+          text: sentence.text,
         },
         groundingChunkIndices: [index % 2],
         confidenceScores: [0.75],

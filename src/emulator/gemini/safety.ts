@@ -1,6 +1,8 @@
 // Safety ratings: on Vertex with scores and severities, on the Developer API only the words.
-import { numberFrom, type Question } from './question.ts';
-import type { Api, JsonObject } from './wire.ts';
+import { numberFrom } from '../digest.ts';
+import type { JsonObject } from '../json.ts';
+import type { Question } from '../question.ts';
+import type { Api } from '../route.ts';
 
 const CATEGORIES = [
   'HARM_CATEGORY_HATE_SPEECH',
