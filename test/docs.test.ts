@@ -1,7 +1,7 @@
 // The documents say what is true: names, commands and files in them exist.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { VARIABLES } from '../src/config/environment.ts';
 
 const root = new URL('../', import.meta.url);
@@ -48,3 +48,76 @@ test('the commands that README.md prints are scripts of this package', () => {
   expect(commands).toContain('start');
   expect(commands.filter((name = '') => !(name in scripts))).toEqual([]);
 });
+
+describe('docs/seed-parity.md', () => {
+  const parity = read('docs/seed-parity.md');
+  const lines = parity.split('\n');
+  const files = new Map(
+    [...parity.matchAll(/^\[(\w+)\]: \.\.\/(\S+)$/gm)].map(([, label, path]) => [label, path ?? '']),
+  );
+  const rows = lines.flatMap((line) => /^\| (\d+) \| /.exec(line)?.[1] ?? []);
+  /** What is written behind each number below a table, with the lines that go on. */
+  const shown = [...parity.matchAll(/^(\d+)\. (\[.*(?:\n {2,}.*)*)/gm)].map(([, number = '', text = '']) => ({
+    number,
+    tests: [...text.matchAll(/\[([^\]]+)\]\[(\w+)\]/g)].map(([, name = '', label = '']) => ({ name, label })),
+    rest: text.replaceAll(/\[[^\]]+\]\[\w+\]/g, '').replaceAll(/[\s,]/g, ''),
+  }));
+
+  test('names every item of the seed', () => {
+    const words = new Set(parity.match(/\w+/g));
+    expect(ITEMS_OF_THE_SEED.filter((item) => !words.has(item))).toEqual([]);
+  });
+
+  test('has a test for every row, and a row for every test', () => {
+    expect(rows.length).toBeGreaterThan(60);
+    expect(rows).toEqual(rows.map((_, index) => String(index + 1)));
+    expect(shown.map(({ number }) => number)).toEqual(rows);
+    expect(shown.filter(({ tests, rest }) => tests.length === 0 || rest !== '')).toEqual([]);
+  });
+
+  test('names tests that exist, by exactly their names', () => {
+    const wrong = shown.flatMap(({ number, tests }) =>
+      tests
+        .filter(({ name, label }) => {
+          const titles = titlesIn(files.get(label));
+          return !name.split(' › ').every((title) => titles.has(title));
+        })
+        .map(({ name, label }) => `${number}: ${name} (${files.get(label)})`),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+const ITEMS_OF_THE_SEED = [
+  ...[
+    'ChatModel',
+    'from_pretrained',
+    'start_chat',
+    'InputOutputTextPair',
+    'ChatMessage',
+    'model',
+    'context',
+    'examples',
+  ],
+  ...['max_output_tokens', 'temperature', 'top_k', 'top_p', 'message_history', 'stop_sequences', 'message'],
+  ...['send_message', 'send_message_async', 'send_message_streaming', 'send_message_streaming_async'],
+  ...['candidate_count', 'grounding_source', 'WebSearch', 'VertexAISearch', 'InlineContext', 'disable_attribution'],
+  ...['data_store_id', 'location', 'project', 'inline_context'],
+  ...['MultiCandidateTextGenerationResponse', 'TextGenerationResponse', 'text', 'is_blocked', 'errors'],
+  ...[
+    'safety_attributes',
+    'grounding_metadata',
+    'citations',
+    'search_queries',
+    'candidates',
+    'raw_prediction_response',
+  ],
+  ...['count_tokens', 'total_tokens', 'total_billable_characters'],
+];
+
+/** Of `describe`, `test` and `it`, also behind a table; tests that are skipped show nothing. */
+function titlesIn(path: string | undefined): ReadonlySet<string> {
+  if (path === undefined) return new Set();
+  const titles = read(path).matchAll(/(?:\b(?:describe|test|it)|\))\(\s*(['"`])((?:\\.|(?!\1)[^\\])+)\1,/g);
+  return new Set([...titles].map(([, , title = '']) => title.replaceAll(/\\(.)/g, '$1')));
+}

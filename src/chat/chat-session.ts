@@ -24,6 +24,7 @@ import {
   type SessionPatch,
 } from './session.ts';
 import type { StoredSession } from './session-store.ts';
+import { checkDefaults, LABEL_PAIRS_MAX } from './settings.ts';
 import type { Turn } from './turn.ts';
 
 export interface MessagePageRequest {
@@ -144,9 +145,9 @@ export class ChatSession {
     const before = decodeConfig(stored.config);
     const config = mergePatch(before, changes) as SessionConfig;
     if (config.model === undefined) throw invalidField('/model', 'cannot be removed');
-    if (Object.keys(config.metadata ?? {}).length > METADATA_PAIRS_MAX) {
-      throw invalidField('/metadata', `must NOT have more than ${METADATA_PAIRS_MAX} pairs`);
-    }
+    checkPairs('/metadata', config.metadata, METADATA_PAIRS_MAX);
+    checkPairs('/labels', config.labels, LABEL_PAIRS_MAX);
+    checkDefaults(config);
     const ttlS = ttl === undefined ? stored.ttlS : ttl === null ? this.#deps.chatLimits.sessionTtlS : Number(ttl);
     if (ttlS === stored.ttlS && JSON.stringify(config) === JSON.stringify(before)) return undefined;
     return {
@@ -154,4 +155,9 @@ export class ChatSession {
       ttlS,
     };
   }
+}
+
+/** Of maps that patches are merged into. */
+function checkPairs(path: string, pairs: Readonly<Record<string, string>> = {}, pairsMax: number): void {
+  if (Object.keys(pairs).length > pairsMax) throw invalidField(path, `must NOT have more than ${pairsMax} pairs`);
 }

@@ -8,6 +8,7 @@ import { ChatError, invalidField } from './errors.ts';
 import { presentSession } from './present-session.ts';
 import { encodeLimitedConfig, encodeMessage } from './records.ts';
 import { definedOnly, type NewSession, type Page, type Session, type SessionConfig } from './session.ts';
+import { checkDefaults } from './settings.ts';
 
 export interface ChatSessionsOptions {
   /** For sessions that name no model. */
@@ -34,6 +35,7 @@ export class ChatSessions {
     const model = fields.model ?? this.#options.defaultModel;
     if (model === undefined) throw invalidField('/model', 'is required: this service has no default model');
     const config: SessionConfig = { ...fields, model };
+    checkDefaults(config);
     const { chatLimits, newId, store } = this.#deps;
     const messages = this.#firstMessages(messageHistory ?? [], model);
     const encoded = messages.map(encodeMessage);

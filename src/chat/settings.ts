@@ -1,5 +1,7 @@
 // Generation settings: the same names on a session, as defaults, and on a send, as overrides.
 
+import { invalidField } from './errors.ts';
+
 /** JSON that passes through to the model value-faithfully. */
 export type Opaque = Readonly<Record<string, unknown>>;
 
@@ -32,6 +34,8 @@ export interface GenerationSettings {
   readonly toolConfig?: Opaque;
   readonly labels?: Readonly<Record<string, string>>;
 }
+
+export const LABEL_PAIRS_MAX = 64;
 
 /** The names of all settings, once; `satisfies` makes a forgotten one a compile error. */
 export const SETTING_NAMES = Object.keys({
@@ -66,4 +70,22 @@ export function mergeSettings(defaults: GenerationSettings, overrides: SettingOv
     if (value !== undefined && value !== null) merged[name] = value;
   }
   return merged;
+}
+
+/**
+ * Refuses, with `invalid_argument`, what no model can do because the settings of one request exclude each other. Each of
+ * them may be right by itself, so this is for those that have been merged.
+ */
+export function checkSettings({ responseMimeType = 'text/plain', ...settings }: GenerationSettings): void {
+  checkDefaults({ responseMimeType, ...settings });
+}
+
+/** Same for the defaults of a session: what was not said there may still be said by a send. */
+export function checkDefaults({ responseJsonSchema, responseMimeType, thinkingConfig }: GenerationSettings): void {
+  if (responseJsonSchema !== undefined && responseMimeType === 'text/plain') {
+    throw invalidField('/responseJsonSchema', 'needs responseMimeType application/json: plain text has no schema');
+  }
+  if (thinkingConfig?.thinkingBudget !== undefined && thinkingConfig.thinkingLevel !== undefined) {
+    throw invalidField('/thinkingConfig', 'must hold either thinkingBudget or thinkingLevel, not both');
+  }
 }

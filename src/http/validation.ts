@@ -69,7 +69,7 @@ function newAjv({ coerceTypes, allErrors }: { coerceTypes: boolean; allErrors: b
 /** What Fastify collected, as one `invalid_argument`. */
 export function validationError(errors: readonly ErrorObject[], httpPart: string): ChatError {
   const fields: FieldError[] = [];
-  for (const error of errors) {
+  for (const error of ofMeantForms(errors)) {
     const field = fieldError(error, httpPart);
     if (!field || fields.some((known) => known.path === field.path && known.message === field.message)) continue;
     fields.push(field);
@@ -78,6 +78,30 @@ export function validationError(errors: readonly ErrorObject[], httpPart: string
   const first = fields[0] ?? { path: '', message: 'is invalid' };
   const more = fields.length > 1 ? ` (and ${fields.length - 1} more)` : '';
   return new ChatError('invalid_argument', `${first.path || `the ${httpPart}`} ${first.message}${more}`, { fields });
+}
+
+/**
+ * Of a choice between objects that their `type` tells apart, only the form that was meant explains anything; where none
+ * was, the choice itself does.
+ */
+function ofMeantForms(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  const otherForms = new Set(errors.filter(isOfOtherType).map(formOf));
+  const meant = errors.filter((error) => !otherForms.has(formOf(error)) && error.params.type !== 'null');
+  return meant.filter(({ keyword, schemaPath }) => {
+    const explains = (error: ErrorObject) => error.keyword !== 'anyOf' && error.schemaPath.startsWith(`${schemaPath}/`);
+    return keyword !== 'anyOf' || !meant.some(explains);
+  });
+}
+
+/** The alternative that an error is about. */
+function formOf({ schemaPath }: ErrorObject): string | undefined {
+  return /^.*\/anyOf\/\d+(?=\/)/.exec(schemaPath)?.[0];
+}
+
+function isOfOtherType(error: ErrorObject): boolean {
+  const { keyword, schemaPath, params } = error;
+  if (keyword === 'required') return params.missingProperty === 'type' && formOf(error) !== undefined;
+  return keyword === 'enum' && schemaPath === `${formOf(error)}/properties/type/enum`;
 }
 
 function fieldError(error: ErrorObject, httpPart: string): FieldError | undefined {
@@ -103,8 +127,17 @@ function fieldError(error: ErrorObject, httpPart: string): FieldError | undefine
       return { path, message: `must hold either ${choice}` };
     }
     case 'anyOf':
-      return { path, message: 'must be one of the documented forms' };
+      return { path, message: `must have one of the types ${typesOf(error.parentSchema as Choice).join(', ')}` };
     default:
       return { path, message: error.message ?? 'is invalid' };
   }
+}
+
+interface Choice {
+  readonly anyOf?: readonly Choice[];
+  readonly properties?: { readonly type?: { readonly enum?: readonly string[] } };
+}
+
+function typesOf({ anyOf = [], properties }: Choice): readonly string[] {
+  return [...(properties?.type?.enum ?? []), ...anyOf.flatMap(typesOf)];
 }

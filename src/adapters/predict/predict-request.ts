@@ -114,7 +114,7 @@ const UNKNOWN_SETTINGS = [
 export function checkSupported({ settings, contents }: ModelRequest): void {
   const name = UNKNOWN_SETTINGS.find((setting) => settings[setting] !== undefined);
   if (name) throw new ChatError('unsupported_by_model', `A model of the legacy wire does not support ${name}.`);
-  //MUTANT
+  for (const { parts } of contents) textOf(parts);
 }
 
 /** The visible text; what the model once thought is not said again. */

@@ -4,12 +4,12 @@ import type { Behaviour, Emptiness } from '../behaviour.ts';
 import { numberFrom } from '../digest.ts';
 import { invalidArgument } from '../google-error.ts';
 import { bigPieces, limited, piecesOf } from '../pieces.ts';
-import { continuationToken } from '../signature.ts';
 import { callParts } from './calls.ts';
 import type { GeminiQuestion } from './gemini-question.ts';
 import { answerText, thoughtTexts } from './gemini-text.ts';
 import type { Candidate, Part } from './generate-content.ts';
 import { groundingOf } from './grounding.ts';
+import { continuationToken } from './signature.ts';
 
 /** One part of the answer: a stream brings it piece by piece, a unary answer as a whole. Lazy, for a big one. */
 export type Draft = { readonly pieces: Iterable<Part>; readonly isSigned?: boolean };

@@ -1,13 +1,13 @@
 // Turns what the model says into GenerateContentResponses: many chunks for a stream, one for a unary call.
 import { numberFrom } from '../digest.ts';
 import type { Api } from '../route.ts';
-import { signed } from '../signature.ts';
 import { takeTurns, withLast } from '../take-turns.ts';
 import type { CandidateAnswer, Draft, Ending } from './answer.ts';
 import { citationsOf } from './citations.ts';
 import type { GeminiQuestion } from './gemini-question.ts';
 import type { Candidate, Chunk, Content, Part } from './generate-content.ts';
 import { promptFeedback, safetyRatings } from './safety.ts';
+import { signed } from './signature.ts';
 import { type PromptTokens, tallyAnswer, usageSoFar, usageTotal } from './usage.ts';
 
 /** An answer ready to be told. `candidates` is undefined when the prompt was blocked. */

@@ -1,7 +1,7 @@
 // What Vertex AI refuses in `contents`: the shape of each content, the order of the turns, calls and their answers, signatures.
 import { invalidArgument } from '../google-error.ts';
-import { isIssued } from '../signature.ts';
 import type { Content, Part } from './generate-content.ts';
+import { isIssued } from './signature.ts';
 
 const LEARN_MORE = 'Learn more: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/gemini';
 

@@ -1,6 +1,7 @@
 // Generation settings: defaults on a session, overrides on a send.
 
 import { Type } from 'typebox';
+import { LABEL_PAIRS_MAX } from '../../chat/settings.ts';
 import { closed, nullable, opaqueObject, optional, optionalNullable, stringMap, words } from './schema.ts';
 
 const Tools = { maxItems: 128, description: 'Passed through to the model.' };
@@ -11,7 +12,7 @@ const thinkingProperties = {
   thinkingLevel: Type.String({ maxLength: 64 }),
 };
 
-const LABEL_LIMITS = { pairs: 64, keyLength: 63, valueLength: 63 };
+const LABEL_LIMITS = { pairs: LABEL_PAIRS_MAX, keyLength: 63, valueLength: 63 };
 
 export const settingProperties = {
   maxOutputTokens: Type.Integer({ minimum: 1, description: 'Upper bound of the answer, in tokens.' }),

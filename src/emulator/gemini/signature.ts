@@ -1,7 +1,7 @@
 // Thought signatures and continuation tokens: opaque strings only the emulator can issue, checked without remembering any.
 import { createHmac } from 'node:crypto';
-import { canonical } from './digest.ts';
-import type { Part } from './gemini/generate-content.ts';
+import { canonical } from '../digest.ts';
+import type { Part } from './generate-content.ts';
 
 // Not a secret: it only has to differ from what a client would invent. It is constant so that answers are the same in every process.
 const KEY = 'chat-session-proxy emulator';
