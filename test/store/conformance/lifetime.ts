@@ -85,7 +85,7 @@ export function lifetimeBehaves(bench: Bench): void {
       const { store } = bench;
       const [clock, busy] = await Promise.all([create(0.3), create(600)]);
       const turn = await begin(store, busy, { leaseMs: 10_000 });
-      await store.update(busy, aChange(1, { ttlS: 0.05 }));
+      await store.update(busy, aChange(1, { ttlS: 0.5 }));
       await until('that lifetime has passed', () => isGone(store, clock));
       expect(await store.finish(busy, anEnding(turn, { version: 3 }))).toEqual({ outcome: 'finished', version: 3 });
       await until('the change holds after the turn', () => isGone(store, busy));
@@ -112,7 +112,7 @@ export function lifetimeBehaves(bench: Bench): void {
     it('can be changed', async () => {
       const { store } = bench;
       const key = await create(600);
-      await store.update(key, aChange(1, { ttlS: 0.05 }));
+      await store.update(key, aChange(1, { ttlS: 0.5 }));
       await until('the session has expired', () => isGone(store, key));
     });
   });

@@ -133,7 +133,7 @@ export function listBehaves(bench: Bench): void {
       const owner = newOwner();
       const kept = await createApart(store, owner, 2);
       const shortLived = Array.from({ length: 20 }, () => aKey(owner));
-      for (const key of shortLived) await store.create(key, aSession({ ttlS: 0.05 }));
+      for (const key of shortLived) await store.create(key, aSession({ ttlS: 0.5 }));
       const deleted = await create(store, owner, 20);
       for (const sessionId of deleted) await store.delete({ owner, sessionId });
       kept.push(...(await createApart(store, owner, 2)));
@@ -149,7 +149,7 @@ export function listBehaves(bench: Bench): void {
       const { store } = bench;
       const [long, short] = [aKey('alice'), aKey('alice')];
       await store.create(long, aSession());
-      await store.create(short, aSession({ ttlS: 0.05 }));
+      await store.create(short, aSession({ ttlS: 0.5 }));
       await until('the short-lived has expired', () => isGone(store, short));
       expect(await walk(store, 'alice', 10)).toEqual([long.sessionId]);
     });
