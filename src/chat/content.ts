@@ -85,9 +85,14 @@ function namesOf(kind: 'functionCall' | 'functionResponse', parts: readonly Part
   const names: string[] = [];
   for (const part of parts) {
     const call = part[kind];
-    if (typeof call === 'object' && call !== null) names.push(String((call as { name?: unknown }).name));
+    if (typeof call === 'object' && call !== null) names.push(nameOf(call));
   }
   return names.sort();
+}
+
+/** A model may say anything; what is no name is still the same in the call and in its response. */
+function nameOf(call: { readonly name?: unknown }): string {
+  return typeof call.name === 'string' ? call.name : (JSON.stringify(call.name) ?? '');
 }
 
 /**
@@ -123,6 +128,7 @@ export function checkFileUris(parts: readonly Part[], allowed: readonly string[]
 /** Refuses, with `invalid_argument`, parts that no model takes from a user. `path` names them in the error. */
 export function checkUserParts(parts: readonly Part[], path: string): void {
   if (!parts.some(isSendable)) throw invalidField(path, 'must hold at least one part that is not empty');
+  checkNames('functionResponse', parts, path);
   parts.forEach((part, index) => {
     if (part.functionCall !== undefined || part.thought !== undefined) {
       throw invalidField(`${path}/${index}`, 'holds what only a model may say (functionCall, thought)');
@@ -137,6 +143,17 @@ export function checkUserParts(parts: readonly Part[], path: string): void {
 function checkBotParts(parts: readonly Part[], path: string): void {
   if (!isUsable(parts)) throw invalidField(path, 'must hold visible text, data, code or a function call');
   if (answeredCalls(parts) !== '') throw invalidField(path, 'holds a function response, which only a user may give');
+  checkNames('functionCall', parts, path);
+}
+
+/** Calls and responses find each other by their names. */
+function checkNames(kind: 'functionCall' | 'functionResponse', parts: readonly Part[], path: string): void {
+  parts.forEach((part, index) => {
+    const call = part[kind];
+    if (call === undefined) return;
+    const name = typeof call === 'object' && call !== null ? (call as { name?: unknown }).name : undefined;
+    if (typeof name !== 'string' || name === '') throw invalidField(`${path}/${index}/${kind}/name`, 'must be a name');
+  });
 }
 
 /**

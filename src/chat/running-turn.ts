@@ -1,9 +1,10 @@
 // One running turn: the producer. It belongs to the process, not to a connection; it reads the model, appends to the
 // log, and ends the turn in the store exactly once, whatever happens to its viewers.
 
+import { NO_ANSWER } from './answer.ts';
 import { isoTime } from './clock.ts';
 import { asChatError, ChatError } from './errors.ts';
-import { finishTurn } from './finish-turn.ts';
+import { type FinishOutcome, finishTurn } from './finish-turn.ts';
 import { TurnFlusher } from './flusher.ts';
 import type { ModelChunk } from './language-model.ts';
 import { type EndedTurn, presentTurn } from './present-turn.ts';
@@ -131,7 +132,24 @@ export class RunningTurn {
       answerSizeMax,
     });
     this.#phase = phase;
-    for (const effect of effects) this.#carryOut(effect);
+    try {
+      for (const effect of effects) this.#carryOut(effect);
+    } catch (error) {
+      this.#breakDown(error);
+    }
+  }
+
+  /**
+   * What the model said can be taken, but not be told, for a reason that nobody thought of. The turn ends all the same,
+   * without that answer: a turn that hangs would block its session for ever.
+   */
+  #breakDown(cause: unknown): void {
+    this.#abort.abort();
+    const ending: Ending = { state: 'FAILED', error: asChatError(cause) };
+    const hasConcluded = this.#phase.kind === 'ended';
+    this.#phase = { kind: hasConcluded ? 'ended' : 'finishing', answer: NO_ANSWER, ending };
+    if (!hasConcluded) void this.#finish(ending);
+    else if (!this.log.hasEnded) this.#conclude(ending, undefined);
   }
 
   #carryOut(effect: TurnEffect): void {
@@ -160,17 +178,16 @@ export class RunningTurn {
 
   async #finish(ending: Ending): Promise<void> {
     const { answer } = this.#phase;
-    const finished = await finishTurn(
-      {
-        plan: this.#plan,
-        log: this.log,
-        flusher: this.#flusher,
-        answer,
-        ending,
-        messageIds: this.#messageIds,
-      },
-      this.#deps,
-    );
+    const { log } = this;
+    let finished: FinishOutcome;
+    try {
+      const finishing = { plan: this.#plan, log, flusher: this.#flusher, answer, ending, messageIds: this.#messageIds };
+      finished = await finishTurn(finishing, this.#deps);
+    } catch (error) {
+      if (answer === NO_ANSWER) this.giveUp();
+      else this.#breakDown(error);
+      return;
+    }
     switch (finished.outcome) {
       case 'stored':
         this.#stored = finished;

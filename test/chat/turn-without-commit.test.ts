@@ -55,6 +55,22 @@ describe('a turn that does not commit', () => {
     expect(scene.facts[0]?.error?.cause).toBeInstanceOf(TypeError);
   });
 
+  it.each<[string, object]>([
+    ['its text', { parts: [{ text: 'lo', odd: 1n }] }],
+    ['what is said at its end', { parts: [], finishReason: 'STOP', safetyRatings: [{ odd: 1n }] }],
+    ['a part that is only kept', { parts: [{ functionCall: { name: 'f', args: { odd: 1n } } }], finishReason: 'STOP' }],
+  ])('ends when %s cannot be written, and leaves its session free', async (_what, said) => {
+    const { session, turn, call } = await halfWay();
+    call.say({ candidates: [{ index: 0, parts: [], ...said }] });
+    call.end();
+    expect(await turn.ended).toMatchObject({ state: 'FAILED', problem: { code: 'internal' } });
+    expect(typesOf(eventsOf(turn)).at(-1)).toBe('turn.failed');
+    expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
+    expect(await scene.history()).toEqual([]);
+    expect((await session.read()).activeTurnId).toBeUndefined();
+    expect(scene.facts.at(-1)?.error?.cause).toBeInstanceOf(TypeError);
+  });
+
   it('fails when the stream ends without a finish reason', async () => {
     const { turn, call } = await halfWay();
     call.end();

@@ -106,6 +106,27 @@ describe.each(WAYS)('an answer of several hops (%s)', (way) => {
     expect(outputs).toEqual(way === 'stream' ? [1, 2, 3, 5, 5] : [5]);
   });
 
+  it('keeps each candidate as it had finished, when a later hop brings all of them again', async () => {
+    const both = (zero: string, one: string, oneReason: string, token?: string) => ({
+      candidates: [
+        { index: 0, content: { parts: [{ text: zero }] }, finishReason: 'STOP' },
+        {
+          index: 1,
+          content: { parts: [{ text: one }] },
+          finishReason: oneReason,
+          ...(token ? { continuationToken: token } : {}),
+        },
+      ],
+    });
+    await using scene = await startModel(hops([both('A', 'B1', 'CONTINUATION', 't')], [both('A', 'B2', 'STOP')]));
+    const { chunks } = await scene.ask(way);
+    const { candidates } = chunks.reduce(addChunk, NO_ANSWER);
+    expect(candidates.map(({ parts, finishReason }) => [parts, finishReason])).toEqual([
+      [[{ text: 'A' }], 'STOP'],
+      [[{ text: 'B1B2' }], 'STOP'],
+    ]);
+  });
+
   it('is not followed without a token', async () => {
     await using scene = await startModel(hops([continued('half ')]));
     await scene.ask(way);

@@ -75,7 +75,17 @@ describe('usage', () => {
 
   it('is never negative, broken or infinite', () => {
     const usageMetadata = JSON.parse('{"promptTokenCount":-5,"candidatesTokenCount":1.9,"totalTokenCount":1e999}');
-    expect(read({ usageMetadata }).usage).toEqual({ promptTokens: 0, outputTokens: 1 });
+    expect(read({ usageMetadata }).usage).toEqual({ outputTokens: 1 });
+  });
+
+  it('holds no count that could not be added up', () => {
+    const usageMetadata = {
+      promptTokenCount: 1e19,
+      candidatesTokenCount: 2,
+      thoughtsTokenCount: 9e15,
+      totalTokenCount: '7',
+    };
+    expect(read({ usageMetadata }).usage).toEqual({ outputTokens: 2, totalTokens: 7 });
   });
 });
 

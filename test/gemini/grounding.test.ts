@@ -140,12 +140,21 @@ describe('grounding', () => {
 
   it.each([
     [1, 900],
-    [-1, 2],
     [3, 1],
   ])('leaves a range as it is when it does not fit the text: %i to %i', (startIndex, endIndex) => {
     const groundingSupports = [{ segment: { startIndex, endIndex }, groundingChunkIndices: [0] }];
     const [citation] = citationsOf([chunk('äöü', { groundingChunks: [WEB], groundingSupports })]);
     expect(citation).toMatchObject({ startIndex, endIndex });
+  });
+
+  it.each([
+    [-1, 2, 0, 1],
+    [-5, -1, 0, 0],
+    ['x', 1e300, 0, Number.MAX_SAFE_INTEGER],
+  ])('has no place before the text or beyond counting: %s to %s', (startIndex, endIndex, start, end) => {
+    const groundingSupports = [{ segment: { startIndex, endIndex }, groundingChunkIndices: [0] }];
+    const [citation] = citationsOf([chunk('äöü', { groundingChunks: [WEB], groundingSupports })]);
+    expect(citation).toMatchObject({ startIndex: start, endIndex: end });
   });
 
   it('is stripped with the citations, and with nothing else, when the caller wants no attribution', () => {

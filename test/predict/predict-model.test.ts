@@ -80,6 +80,27 @@ describe('a streamed answer', () => {
     expect({ text, code }).toEqual({ text: 'ab', code: undefined });
   });
 
+  it('is told word by word in that framing, too', async () => {
+    const words = ['one ', 'two ', 'three ', 'four'];
+    const heard = words.map(() => Promise.withResolvers<void>());
+    await using upstream = await startUpstream(async (response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      for (const [index, word] of words.entries()) {
+        response.write(`${index === 0 ? '[' : '\n,\n'}${JSON.stringify(output(prediction(word)))}`);
+        // The next one is not said before this one was heard.
+        await heard[index]?.promise;
+      }
+      response.end(']');
+    });
+    const model = at({ kind: 'emulator', address: upstream.address, project: 'p', location: 'eu' });
+    let count = 0;
+    for await (const { candidates } of model.stream(REQUEST, new AbortController().signal)) {
+      if (candidates[0]?.parts.length) heard[count++]?.resolve();
+    }
+    await model.close();
+    expect(count).toBe(words.length);
+  });
+
   it('that is cut is no answer', async () => {
     const { text, code } = await answered((response) => {
       asStream(response).write(event(output(prediction('half'))), () => response.destroy());

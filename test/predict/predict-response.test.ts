@@ -147,6 +147,48 @@ function streamed(...predictions: readonly object[]) {
   return [...chunks, stream.end()].reduce(addChunk, NO_ANSWER);
 }
 
+describe('what is no fact', () => {
+  const odd = { toString: 1, valueOf: 1 };
+
+  it.each([true, 1, '1', 'true', {}])('blocked is what is not clearly "no": %j', (blocked) => {
+    expect(predicted({ candidates: [{ content: 'bad words' }], safetyAttributes: [{ blocked }] })[0]).toMatchObject({
+      finishReason: 'SAFETY',
+    });
+  });
+
+  it.each([false, 0, '', 'false', null, undefined])('and is not blocked: %j', (blocked) => {
+    expect(predicted({ candidates: [{ content: 'words' }], safetyAttributes: [{ blocked }] })[0]).toMatchObject({
+      finishReason: 'STOP',
+    });
+  });
+
+  it.each([odd, [odd], [null], [''], [true], { a: 1 }])('is left out, wherever it stands: %j', (value) => {
+    const prediction = {
+      candidates: [{ content: 'a' }],
+      safetyAttributes: [{ categories: value, scores: value, errors: value, safetyRatings: value }],
+      groundingMetadata: [
+        { citations: [{ startIndex: value, endIndex: value, url: value, title: value }], searchQueries: value },
+      ],
+      citationMetadata: [{ citations: [{ license: value, publicationDate: value }] }],
+    };
+    const metadata = { tokenMetadata: { inputTokenCount: { totalTokens: value }, outputTokenCount: value } };
+    const chunk = readPrediction({ predictions: [prediction], metadata, modelVersionId: value });
+    expect(chunk.usage).toBeUndefined();
+    const [candidate] = chunk.candidates;
+    expect(candidate?.parts).toEqual([{ text: 'a' }]);
+    expect(Object.values(candidate?.safetyAttributes ?? {}).every(Number.isFinite)).toBe(true);
+    expect((candidate?.errors ?? []).every(Number.isSafeInteger)).toBe(true);
+    expect(candidate?.citations).toEqual([{ startIndex: 0, endIndex: 0, url: '' }]);
+  });
+
+  it('holds no count of tokens that could not be added up', () => {
+    const tokenMetadata = { inputTokenCount: { totalTokens: 1e300 }, outputTokenCount: { totalTokens: -3 } };
+    expect(
+      readPrediction({ predictions: [{ candidates: [{ content: 'a' }] }], metadata: { tokenMetadata } }).usage,
+    ).toBe(undefined);
+  });
+});
+
 describe('a stream of predictions', () => {
   it('adds up, and its clean end is the reason to finish', () => {
     const chunk = (content: string) => ({

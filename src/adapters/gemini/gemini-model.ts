@@ -4,13 +4,13 @@ import { addChunk, NO_ANSWER } from '../../chat/answer.ts';
 import { ChatError } from '../../chat/errors.ts';
 import type { CandidateChunk, LanguageModel, ModelChunk, ModelRequest, TokenCount } from '../../chat/language-model.ts';
 import { type Method, methodUrl } from '../upstream/endpoint.ts';
-import { protocolError } from '../upstream/json-stream-decoder.ts';
 import { isObject, objectsIn } from '../upstream/json-value.ts';
+import { protocolError } from '../upstream/parse-json.ts';
 import { readTokenCount } from '../upstream/token-count.ts';
 import type { Upstream, UpstreamCall } from '../upstream/upstream.ts';
 import { countRequest, type RequestContext, wireRequest } from './gemini-request.ts';
 import { readResponse, startReading } from './gemini-response.ts';
-import { HopUsage } from './hop-usage.ts';
+import { Hops } from './hops.ts';
 
 /** How often an answer that ended with `CONTINUATION` is asked to go on. */
 const CONTINUATIONS_MAX = 8;
@@ -34,12 +34,12 @@ export class GeminiModel implements LanguageModel {
   async generate(request: ModelRequest, signal: AbortSignal): Promise<ModelChunk> {
     const options = startReading(request);
     let continuationToken: string | undefined;
-    const usage = new HopUsage();
+    const hops = new Hops();
     const chunks: ModelChunk[] = [];
     for (let hop = 0; hop <= CONTINUATIONS_MAX; hop += 1) {
       const value = await this.#upstream.document(this.#call(request, 'generateContent', continuationToken), signal);
-      chunks.push(usage.add(readResponse(value, options)));
-      usage.endHop();
+      chunks.push(hops.add(readResponse(value, options)));
+      hops.end();
       continuationToken = continuationTokenOf(value);
       if (continuationToken === undefined) return chunks.reduce(addChunk, NO_ANSWER);
     }
@@ -48,16 +48,16 @@ export class GeminiModel implements LanguageModel {
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelChunk> {
     const options = startReading(request);
-    const usage = new HopUsage();
+    const hops = new Hops();
     let continuationToken: string | undefined;
     for (let hop = 0; hop <= CONTINUATIONS_MAX; hop += 1) {
       const call = this.#call(request, 'streamGenerateContent', continuationToken);
       continuationToken = undefined;
       for await (const value of this.#upstream.values(call, signal)) {
         continuationToken = continuationTokenOf(value) ?? continuationToken;
-        yield withoutContinuation(usage.add(readResponse(value, options)));
+        yield withoutContinuation(hops.add(readResponse(value, options)));
       }
-      usage.endHop();
+      hops.end();
       if (continuationToken === undefined) return;
     }
     throw protocolError('more continuations than are followed');

@@ -14,8 +14,8 @@ import type {
 } from '../../chat/language-model.ts';
 import { NO_GROUNDING } from '../../chat/turn.ts';
 import { answerObject } from '../upstream/answer-object.ts';
-import { protocolError } from '../upstream/json-stream-decoder.ts';
-import { isObject, type JsonObject, objectsIn } from '../upstream/json-value.ts';
+import { countIn, isObject, type JsonObject, objectsIn } from '../upstream/json-value.ts';
+import { protocolError } from '../upstream/parse-json.ts';
 import { citationsOf, groundingOf } from './grounding.ts';
 
 /** What marks a value as a response; each of them alone is a legal chunk. */
@@ -125,8 +125,8 @@ const TOKEN_COUNTS = {
 function readUsage(metadata: unknown): Partial<Usage> | undefined {
   if (!isObject(metadata)) return undefined;
   const counts = Object.entries(TOKEN_COUNTS).flatMap(([name, wire]) => {
-    const count = metadata[wire];
-    return typeof count === 'number' && Number.isFinite(count) ? [[name, Math.max(0, Math.trunc(count))]] : [];
+    const count = countIn(metadata[wire]);
+    return count === undefined ? [] : [[name, count]];
   });
   return counts.length > 0 ? Object.fromEntries(counts) : undefined;
 }

@@ -3,14 +3,14 @@
 
 import { visibleText } from '../../chat/content.ts';
 import type { Citation, GroundingMetadata } from '../../chat/language-model.ts';
-import { isObject, type JsonObject, objectsIn, stringsIn } from '../upstream/json-value.ts';
+import { isObject, type JsonObject, objectsIn, offsetIn, stringsIn } from '../upstream/json-value.ts';
 
 /** Recitation. Vertex says `citations`, the Developer API `citationSources`; a start of 0 is left out by both. */
 export function citationsOf(metadata: unknown): readonly Citation[] {
   if (!isObject(metadata)) return [];
   return objectsIn(metadata.citations ?? metadata.citationSources).map((source) => ({
-    startIndex: whole(source.startIndex),
-    endIndex: whole(source.endIndex),
+    startIndex: offsetIn(source.startIndex),
+    endIndex: offsetIn(source.endIndex),
     url: textOf(source.uri),
     ...optionalText('title', source.title),
     ...optionalText('license', source.license),
@@ -42,9 +42,9 @@ function sourceOf(chunk: JsonObject | undefined): { url: string; title?: string 
 
 /** A segment's bytes as characters of the candidate's visible text. A range that does not fit it stays as it is. */
 function characterRange(segment: JsonObject, parts: readonly JsonObject[]): readonly [number, number] {
-  const partIndex = whole(segment.partIndex);
-  const start = whole(segment.startIndex);
-  const end = whole(segment.endIndex);
+  const partIndex = offsetIn(segment.partIndex);
+  const start = offsetIn(segment.startIndex);
+  const end = offsetIn(segment.endIndex);
   const part = parts[partIndex];
   // No source supports a thought: such a segment counts in what can be seen.
   if (part?.thought === true) return charactersIn(visibleText(parts), start, end, 0);
@@ -58,10 +58,6 @@ function charactersIn(text: string, start: number, end: number, before: number):
   if (start < 0 || end < start || end > bytes.length) return [start, end];
   const characters = (count: number) => before + bytes.subarray(0, count).toString('utf8').length;
   return [characters(start), characters(end)];
-}
-
-function whole(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) ? Math.trunc(value) : 0;
 }
 
 function textOf(value: unknown): string {

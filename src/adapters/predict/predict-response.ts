@@ -5,8 +5,16 @@ import { joinCitations } from '../../chat/citations.ts';
 import { textPart } from '../../chat/content.ts';
 import type { CandidateChunk, Citation, ModelChunk, Usage } from '../../chat/language-model.ts';
 import { answerObject } from '../upstream/answer-object.ts';
-import { protocolError } from '../upstream/json-stream-decoder.ts';
-import { isObject, type JsonObject, objectsIn, stringsIn } from '../upstream/json-value.ts';
+import {
+  countIn,
+  isObject,
+  type JsonObject,
+  numberIn,
+  objectsIn,
+  offsetIn,
+  stringsIn,
+} from '../upstream/json-value.ts';
+import { protocolError } from '../upstream/parse-json.ts';
 import { fromTensor } from './tensor.ts';
 
 /** The whole answer of `:predict`. Only the first prediction is read: there is one per instance, and one instance. */
@@ -73,7 +81,7 @@ function candidatesOf(prediction: JsonObject): readonly ReadCandidate[] {
     const errors = numbersIn(attributes.errors);
     const ratings = objectsIn(attributes.safetyRatings);
     return {
-      isBlocked: attributes.blocked === true,
+      isBlocked: isBlocked(attributes.blocked),
       chunk: {
         index,
         parts: content ? [textPart(content)] : [],
@@ -87,11 +95,19 @@ function candidatesOf(prediction: JsonObject): readonly ReadCandidate[] {
   });
 }
 
+/** The SDK's own Tensors write `true` as 1. Whatever is not clearly "no" blocks: the other error would be seen. */
+function isBlocked(flag: unknown): boolean {
+  return ![undefined, null, false, 0, '', 'false'].some((no) => flag === no);
+}
+
 /** Names and scores are parallel arrays, too; a name without a score says nothing. */
 function scoresOf({ categories, scores }: JsonObject): Readonly<Record<string, number>> {
-  const values = listOf(scores).map(Number);
-  const pairs = listOf(categories).map((name, index): [string, number] => [String(name), values[index] ?? Number.NaN]);
-  return Object.fromEntries(pairs.filter(([, score]) => Number.isFinite(score)));
+  const values = listOf(scores).map(numberIn);
+  const pairs = listOf(categories).flatMap((name, index): [string, number][] => {
+    const score = values[index];
+    return typeof name === 'string' && score !== undefined ? [[name, score]] : [];
+  });
+  return Object.fromEntries(pairs);
 }
 
 function groundingOf(metadata: JsonObject): Pick<CandidateChunk, 'groundingMetadata'> {
@@ -104,12 +120,10 @@ function citationsOf(citations: unknown): readonly Citation[] {
   return listOf(citations)
     .filter(isObject)
     .map(({ startIndex, endIndex, url, title, license, publicationDate }) => ({
-      startIndex: whole(startIndex),
-      endIndex: whole(endIndex),
+      startIndex: offsetIn(startIndex),
+      endIndex: offsetIn(endIndex),
       url: typeof url === 'string' ? url : '',
-      ...(title ? { title: String(title) } : {}),
-      ...(license ? { license: String(license) } : {}),
-      ...(publicationDate ? { publicationDate: String(publicationDate) } : {}),
+      ...texts({ title, license, publicationDate }),
     }));
 }
 
@@ -130,8 +144,8 @@ function withFacts(chunk: ModelChunk, body: JsonObject): ModelChunk {
 }
 
 function tokens(name: keyof Usage, count: unknown): Partial<Usage> {
-  const total = isObject(count) ? Number(count.totalTokens ?? Number.NaN) : Number.NaN;
-  return Number.isFinite(total) ? { [name]: Math.max(0, Math.trunc(total)) } : {};
+  const total = isObject(count) ? countIn(count.totalTokens) : undefined;
+  return total === undefined ? {} : { [name]: total };
 }
 
 /** A Tensor unwraps a list of one; nothing at all is an empty list. */
@@ -147,12 +161,13 @@ function objectAt(list: readonly unknown[], index: number): JsonObject {
 
 function numbersIn(value: unknown): readonly number[] {
   return listOf(value)
-    .map(Number)
-    .filter(Number.isFinite)
+    .map(numberIn)
+    .filter((number) => number !== undefined)
     .map((number) => Math.trunc(number));
 }
 
-function whole(value: unknown): number {
-  const number = Number(value ?? 0);
-  return Number.isFinite(number) ? Math.trunc(number) : 0;
+/** Those that are texts and say something. */
+function texts<Name extends string>(values: Readonly<Record<Name, unknown>>): { readonly [K in Name]?: string } {
+  const said = Object.entries(values).filter(([, value]) => typeof value === 'string' && value !== '');
+  return Object.fromEntries(said) as { readonly [K in Name]?: string };
 }

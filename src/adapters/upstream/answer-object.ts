@@ -1,7 +1,7 @@
 // The JSON object of an answer, or the error that came in its place.
 
-import { protocolError } from './json-stream-decoder.ts';
 import { isObject, type JsonObject } from './json-value.ts';
+import { protocolError } from './parse-json.ts';
 import { upstreamError } from './upstream-error.ts';
 
 /** Fails with what an `error` in the value means, or with `model_protocol_error`. */

@@ -1,9 +1,11 @@
 // From the bytes of a streamed answer to JSON values, whatever the upstream does to them: any slicing (also inside a
 // UTF-8 sequence or between CR and LF), CR, LF or CRLF, a last event without its blank line, several `data:` lines, an
-// error as bare JSON between or after the events, or a JSON array instead of events. What cannot be read is an error,
+// error as bare JSON between or after the events, or a JSON array instead of events, each of its elements as it comes. What cannot be read is an error,
 // never silence.
 
 import { ChatError } from '../../chat/errors.ts';
+import { JsonArraySplitter } from './json-array-splitter.ts';
+import { parseJson, protocolError } from './parse-json.ts';
 
 export interface DecoderLimits {
   /** One event, in characters. */
@@ -24,6 +26,7 @@ export class JsonStreamDecoder {
   #hasOpenCr = false;
   #data: string[] = [];
   #bare: string[] = [];
+  #array: JsonArraySplitter | undefined;
 
   constructor(limits: DecoderLimits) {
     this.#limits = limits;
@@ -35,6 +38,7 @@ export class JsonStreamDecoder {
 
   *end(): Generator<unknown> {
     yield* this.#feed(this.#decode());
+    if (this.#array) throw protocolError('an array that has no end');
     yield* this.#endLine();
     yield* this.#endBlock();
     if (this.#bare.length > 0) yield* this.#takeBare();
@@ -52,14 +56,35 @@ export class JsonStreamDecoder {
     let start = this.#hasOpenCr && text.startsWith('\n') ? 1 : 0;
     if (text !== '') this.#hasOpenCr = false;
     const lineEnd = /\r\n|\n|\r/g;
-    lineEnd.lastIndex = start;
-    for (let match = lineEnd.exec(text); match; match = lineEnd.exec(text)) {
+    while (start < text.length) {
+      if (this.#array || this.#isArrayAt(text, start)) {
+        start = yield* this.#feedArray(text, start);
+        continue;
+      }
+      lineEnd.lastIndex = start;
+      const match = lineEnd.exec(text);
+      if (!match) break;
       this.#add(text.slice(start, match.index));
       start = match.index + match[0].length;
       this.#hasOpenCr = match[0] === '\r' && start === text.length;
       yield* this.#endLine();
     }
     this.#add(text.slice(start));
+  }
+
+  /** An array instead of events, or behind them: an error can come in one. */
+  #isArrayAt(text: string, start: number): boolean {
+    return text[start] === '[' && this.#pieces.length + this.#data.length + this.#bare.length === 0;
+  }
+
+  /** Its elements are events: each is given when it is complete. Returns where to go on in the text. */
+  *#feedArray(text: string, start: number): Generator<unknown, number> {
+    this.#array ??= new JsonArraySplitter(this.#limits.eventSizeMax);
+    const array = this.#array;
+    for (const element of array.push(text, start)) yield parseJson(element);
+    if (array.end === undefined) return text.length;
+    this.#array = undefined;
+    return array.end;
   }
 
   #add(piece: string): void {
@@ -91,26 +116,13 @@ export class JsonStreamDecoder {
     if (this.#data.length === 0) return;
     const text = this.#data.join('\n');
     this.#data = [];
-    yield parse(text);
+    yield parseJson(text);
   }
 
   *#takeBare(): Generator<unknown> {
     const text = this.#bare.join('\n');
     this.#bare = [];
     this.#size = 0;
-    const value = parse(text);
-    yield* Array.isArray(value) ? value : [value];
+    yield parseJson(text);
   }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw protocolError('something that is not JSON', cause);
-  }
-}
-
-export function protocolError(what: string, cause?: unknown): ChatError {
-  return new ChatError('model_protocol_error', `The model answered with ${what}.`, { cause });
 }

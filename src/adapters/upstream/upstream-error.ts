@@ -2,8 +2,8 @@
 // status, and undici's errors for what never became an answer.
 
 import { ChatError, type ChatErrorDetails } from '../../chat/errors.ts';
-import { protocolError } from './json-stream-decoder.ts';
 import { isObject, objectsIn } from './json-value.ts';
+import { protocolError } from './parse-json.ts';
 
 /** Errors about the request itself, as google.rpc names them; their message is meant for the caller. */
 const REQUEST_STATUSES = new Set(['INVALID_ARGUMENT', 'FAILED_PRECONDITION', 'OUT_OF_RANGE']);

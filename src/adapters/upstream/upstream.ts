@@ -3,7 +3,8 @@
 import type { Chance } from '../../chat/clock.ts';
 import { credentialsFor } from './credentials.ts';
 import { type Backend, type Method, methodUrl } from './endpoint.ts';
-import { JsonStreamDecoder, protocolError } from './json-stream-decoder.ts';
+import { JsonStreamDecoder } from './json-stream-decoder.ts';
+import { parseJson, protocolError } from './parse-json.ts';
 import { Transport, type TransportRules } from './transport.ts';
 
 export interface UpstreamRules extends TransportRules {
@@ -38,11 +39,7 @@ export class Upstream {
   async document({ model, method, body }: UpstreamCall, signal: AbortSignal): Promise<unknown> {
     const url = methodUrl(this.backend, model, method);
     const bytes = await this.#transport.fetchBody(url, JSON.stringify(body), signal);
-    try {
-      return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    } catch (cause) {
-      throw protocolError('something that is not JSON', cause);
-    }
+    return parseJson(textOf(bytes));
   }
 
   /** The JSON values of a streamed answer, one by one. Errors as `LanguageModel.stream`; leaving the loop closes the socket. */
@@ -65,5 +62,13 @@ export class Upstream {
   /** Ends idle connections. */
   close(): Promise<void> {
     return this.#transport.close();
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw protocolError('bytes that are not UTF-8', cause);
   }
 }

@@ -16,6 +16,10 @@ local version = digits(meta[5] + (commits and 1 or 0))
 if version ~= ARGV[7] then return {'MOVED', version} end
 if meta[3] ~= ARGV[3] then return {'GAP', meta[3]} end
 
+-- First, since a sum that overflows is refused, and what a script has written before an error stays.
+for i, name in ipairs({'prompt', 'output', 'thought', 'cached', 'total'}) do
+  redis.call('HINCRBY', KEYS[1], 'tokens:' .. name, ARGV[12 + i])
+end
 redis.call('XADD', KEYS[3], epoch .. '-' .. ARGV[4], 'after', ARGV[3], 'frames', ARGV[5])
 if commits then
   redis.call('RPUSH', KEYS[2], ARGV[18], ARGV[19])
@@ -35,9 +39,6 @@ redis.call('HSET', KEYS[4], id, ARGV[8], id .. '/end', version)
 redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[8])
 trim_ledger(KEYS[1], KEYS[4], KEYS[5], ARGV[11], ARGV[12])
 
-for i, name in ipairs({'prompt', 'output', 'thought', 'cached', 'total'}) do
-  redis.call('HINCRBY', KEYS[1], 'tokens:' .. name, ARGV[12 + i])
-end
 redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq')
 local ms = digits(math.floor(now_us() / 1000))
 redis.call('HSET', KEYS[1], 'utime', ms)
