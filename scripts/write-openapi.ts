@@ -70,11 +70,18 @@ function withReferences(value: unknown): unknown {
   );
 }
 
+/** Where nothing has to be said, nothing has to be sent. */
+function withOptionalBody(value: object): object {
+  if (!('x-optional-body' in value && 'requestBody' in value)) return value;
+  const { 'x-optional-body': _mark, requestBody, ...operation } = value;
+  return { ...operation, requestBody: { ...(requestBody as object), required: false } };
+}
+
 /** Components are named by their place; `x-one-of` is for our own error texts. */
 function withoutIds<T>(value: T): T {
   if (Array.isArray(value)) return value.map(withoutIds) as T;
   if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([key]) => key !== '$id' && key !== 'x-one-of');
+  const entries = Object.entries(withOptionalBody(value)).filter(([key]) => key !== '$id' && key !== 'x-one-of');
   const references = entries.map(([key, child]) => {
     const isBare = key === '$ref' && typeof child === 'string' && !child.startsWith('#');
     return [key, isBare ? `#/components/schemas/${child.replace(/#$/, '')}` : withoutIds(child)];

@@ -123,7 +123,11 @@ function reporter(logger: FastifyBaseLogger): (error: Error) => void {
   };
 }
 
-async function openModel({ env, backend }: Config): Promise<{ model: LanguageModel; emulator?: Emulator }> {
+async function openModel({
+  env,
+  backend,
+  predictModels,
+}: Config): Promise<{ model: LanguageModel; emulator?: Emulator }> {
   const rules = {
     connectTimeoutMs: env.UPSTREAM_CONNECT_TIMEOUT_MS,
     firstEventTimeoutMs: env.UPSTREAM_FIRST_EVENT_TIMEOUT_MS,
@@ -135,12 +139,10 @@ async function openModel({ env, backend }: Config): Promise<{ model: LanguageMod
     bodyBytesMax: 4 * env.ANSWER_SIZE_MAX,
     eventSizeMax: env.UPSTREAM_EVENT_SIZE_MAX,
   };
-  const legacy = (env.PREDICT_MODELS ?? '').split(',').map((name) => name.trim());
-  const listed = legacy.filter((name) => name !== '');
-  if (backend.kind !== 'built-in') return { model: modelAt(new Upstream(backend, rules, Math.random), listed) };
+  if (backend.kind !== 'built-in') return { model: modelAt(new Upstream(backend, rules, Math.random), predictModels) };
   const emulator = await startEmulator();
   const address = { kind: 'emulator', address: emulator.address, project: 'emulator', location: 'global' } as const;
-  return { model: modelAt(new Upstream(address, rules, Math.random), listed), emulator };
+  return { model: modelAt(new Upstream(address, rules, Math.random), predictModels), emulator };
 }
 
 /** Both wires over the same connections. */

@@ -1,7 +1,7 @@
 // The configuration of the service. The only file that reads the environment; everything wrong is told at once.
 
 import { type Environment, readEnvironment } from './config/environment.ts';
-import { type ModelBackend, readModelBackend } from './config/model-config.ts';
+import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
 import { type RedisSettings, readRedis } from './config/redis-config.ts';
 
 export interface Config {
@@ -11,6 +11,8 @@ export interface Config {
   readonly redis: RedisSettings | undefined;
   readonly backend: ModelBackend;
   readonly defaultModel: string | undefined;
+  /** Models of the legacy wire, beside those that always are: ids, or their beginnings. */
+  readonly predictModels: readonly string[];
   /** Variables that are set but mean nothing to this version. */
   readonly ignored: readonly string[];
 }
@@ -27,7 +29,7 @@ export class ConfigError extends Error {
 
 /** What the service promises elsewhere and does not do yet; to be quiet about them would be to lie. */
 const NOT_SUPPORTED = [
-  ...['ADMIN_PORT', 'TRUST_PROXY', 'CORS_ORIGINS', 'PREDICT_MODELS', 'PLAYGROUND', 'DOCS'],
+  ...['ADMIN_PORT', 'TRUST_PROXY', 'CORS_ORIGINS', 'PLAYGROUND', 'DOCS'],
   ...['API_KEYS_FILE', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL', 'GATEWAY_OWNER_HEADER', 'GATEWAY_SECRET'],
   ...['RATE_LIMIT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE_PER_ADDRESS', 'MAX_TURNS_PER_OWNER', 'MAX_STREAMS_PER_OWNER'],
   ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER', 'MODEL_ALLOW'],
@@ -46,6 +48,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     );
   }
   const backend = readModelBackend(env, problems);
+  const predictModels = readPredictModels(env, problems);
   checkIdentity(env, problems);
   if (env.HISTORY_KEYS_FILE !== undefined) {
     problems.push('HISTORY_KEYS_FILE: this version does not encrypt contents, and will not pretend to');
@@ -57,6 +60,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     basePath: env.PUBLIC_BASE_PATH ?? '',
     redis,
     backend,
+    predictModels,
     defaultModel: env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined),
     ignored: NOT_SUPPORTED.filter((name) => variables[name]),
   };

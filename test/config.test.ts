@@ -309,3 +309,16 @@ describe('Redis', () => {
 test('variables of the contract that this version does not know are listed, not passed over in silence', () => {
   expect(loadConfig({ CORS_ORIGINS: 'https://a', ADMIN_PORT: '9090' }).ignored).toEqual(['ADMIN_PORT', 'CORS_ORIGINS']);
 });
+
+test('PREDICT_MODELS is a list, whatever its spaces and commas', () => {
+  const read = (PREDICT_MODELS: string) => loadConfig({ PREDICT_MODELS }).predictModels;
+  const endpoint = 'projects/p/locations/eu/endpoints/7';
+  expect(read(` tuned-bison,, old-model@001 ,${endpoint},`)).toEqual(['tuned-bison', 'old-model@001', endpoint]);
+  expect(read(',')).toEqual([]);
+  expect(loadConfig({}).predictModels).toEqual([]);
+  expect(loadConfig({ PREDICT_MODELS: 'tuned' }).ignored).toEqual([]);
+});
+
+test.each(['a b', 'tuned,../x?y', 'tuned#1'])('PREDICT_MODELS names what is no model: %s', (PREDICT_MODELS) => {
+  expect(problemsOf({ PREDICT_MODELS })).toEqual([expect.stringContaining('PREDICT_MODELS')]);
+});

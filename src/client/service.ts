@@ -79,6 +79,9 @@ export function connect({ baseUrl, token, headers, fetch: given }: ServiceOption
 function baseOf(baseUrl: string | URL): string {
   const base = String(baseUrl);
   if (/[?#]/.test(base)) throw new TypeError(`baseUrl must have no query and no fragment: ${base}`);
+  // In a browser an address can also be one on the page's own host.
+  const isAddress = base === '' || base.startsWith('/') || /^https?:\/\/[^/]/i.test(base);
+  if (!isAddress) throw new TypeError(`baseUrl is no http(s) address: ${base}`);
   let end = base.length;
   while (base[end - 1] === '/') end -= 1;
   return base.slice(0, end);

@@ -69,7 +69,7 @@ const ENVIRONMENT = Type.Object({
 
   MODEL_BACKEND: oneOf('vertex', 'gemini-api', 'emulator'),
   DEFAULT_MODEL: text({ pattern: MODEL_PATTERN, maxLength: 512 }),
-  PREDICT_MODELS: text({ pattern: '^\\s*[A-Za-z0-9@._/-]+\\s*(,\\s*[A-Za-z0-9@._/-]+\\s*)*$' }),
+  PREDICT_MODELS: text(),
   VERTEX_AI_EMULATOR_HOST: text({ pattern: '^[^/:\\s]+:\\d{1,5}$|^\\[[0-9a-fA-F:]+\\]:\\d{1,5}$' }),
   GOOGLE_CLOUD_PROJECT: text({ pattern: '^[a-z0-9:.-]{1,128}$' }),
   GOOGLE_CLOUD_LOCATION: Type.String({ pattern: '^[a-z0-9-]{1,64}$', default: 'global' }),

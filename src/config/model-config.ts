@@ -33,6 +33,18 @@ export function readModelBackend(env: Environment, problems: string[]): ModelBac
   }
 }
 
+/** Commas too many are no error. */
+export function readPredictModels({ PREDICT_MODELS = '' }: Environment, problems: string[]): readonly string[] {
+  const names = PREDICT_MODELS.split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  for (const name of names) {
+    if (!/^[A-Za-z0-9@._/-]+$/.test(name))
+      problems.push(`PREDICT_MODELS: ${name} is no model id, nor the beginning of one`);
+  }
+  return names;
+}
+
 type Kind = 'emulator' | 'vertex' | 'gemini-api';
 
 function chosenKind(env: Environment, problems: string[]): Kind | undefined {

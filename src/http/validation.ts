@@ -126,6 +126,10 @@ function fieldError(error: ErrorObject, httpPart: string): FieldError | undefine
       const choice = (error.parentSchema as { 'x-one-of'?: string })['x-one-of'] ?? 'one of the alternatives';
       return { path, message: `must hold either ${choice}` };
     }
+    case 'maxProperties': {
+      const both = (error.parentSchema as { 'x-one-of'?: string })['x-one-of']?.replace(' or ', ' and ');
+      return { path, message: both ? `must hold not both ${both}` : (error.message ?? 'has too many fields') };
+    }
     case 'anyOf':
       return { path, message: `must have one of the types ${typesOf(error.parentSchema as Choice).join(', ')}` };
     default:

@@ -30,7 +30,8 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'csp-test-client-'));
   const clone = cloneIn('clone');
   symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'));
-  run('npm', ['pack', '--silent', '--pack-destination', folder], clone);
+  run(process.execPath, ['scripts/build-client.js'], clone);
+  run('npm', ['pack', './dist', '--silent', '--pack-destination', folder], clone);
   const [packed = ''] = globSync('*.tgz', { cwd: folder });
   consumer = join(folder, 'consumer');
   installed = join(consumer, 'node_modules/chat-session-proxy');
@@ -45,7 +46,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** What a clone has of the things that the build reads, and no built client. */
 function cloneIn(name: string): string {
   const clone = join(folder, name);
-  for (const path of ['package.json', 'tsconfig.json', 'tsconfig.client.json', 'README.md', 'scripts']) {
+  for (const path of ['package.json', 'tsconfig.json', 'tsconfig.client.json', 'LICENSE', 'scripts']) {
     cpSync(join(root, path), join(clone, path), { recursive: true });
   }
   for (const path of ['src/client', 'src/chat']) cpSync(join(root, path), join(clone, path), { recursive: true });
@@ -76,21 +77,29 @@ function example(url: string, path = 'src/client/README.md'): string {
 test('what is packed is the client and nothing else', () => {
   const files = globSync('**/*', { cwd: installed, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map(({ parentPath, name }) => join(parentPath, name).slice(installed.length + 1));
-  const own = paths.filter((path) => !path.startsWith('dist/'));
-  expect(own.sort()).toEqual(['README.md', 'package.json']);
   const code = paths.filter((path) => path.endsWith('.js'));
-  expect(code).toContain('dist/client/client.js');
-  expect(code.filter((path) => !path.startsWith('dist/client/'))).toEqual([]);
-  expect(paths.filter((path) => path.startsWith('dist/') && !/\.(d\.ts|js)$/.test(path))).toEqual([]);
+  expect(code).toContain('client/client.js');
+  expect(code.filter((path) => !path.startsWith('client/'))).toEqual([]);
+  const rest = paths.filter((path) => !/^(client|chat)\/[a-z-]+\.(d\.ts|js)$/.test(path));
+  expect(rest.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+});
+
+test('it asks for Node 20 and the parser of streams, and for nothing of the service', () => {
+  const packed = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  expect(packed).toMatchObject({ name: own.name, version: own.version, engines: { node: '>=20' } });
+  expect(packed.dependencies).toEqual({ 'eventsource-parser': own.dependencies['eventsource-parser'] });
+  expect(Object.keys(packed)).not.toEqual(expect.arrayContaining(['optionalDependencies', 'scripts', 'bin']));
+  expect(readFileSync(join(installed, 'README.md'), 'utf8')).toBe(
+    readFileSync(join(root, 'src/client/README.md'), 'utf8'),
+  );
 });
 
 test('its code imports its own files and the parser, its types nothing that is not there', () => {
-  const code = globSync('dist/**/*.js', { cwd: installed }).map((path) => readFileSync(join(installed, path), 'utf8'));
+  const code = globSync('**/*.js', { cwd: installed }).map((path) => readFileSync(join(installed, path), 'utf8'));
   const imports = code.flatMap((text) => [...text.matchAll(/\bfrom ['"]([^'"]+)['"]/g)].map(([, from = '']) => from));
   expect(new Set(imports.filter((from) => !/^\.\/[a-z-]+\.js$/.test(from)))).toEqual(new Set(['eventsource-parser']));
-  const types = globSync('dist/**/*.d.ts', { cwd: installed }).map((path) =>
-    readFileSync(join(installed, path), 'utf8'),
-  );
+  const types = globSync('**/*.d.ts', { cwd: installed }).map((path) => readFileSync(join(installed, path), 'utf8'));
   expect(types.filter((text) => /(from |import\()['"][^'"]+\.ts['"]/.test(text))).toEqual([]);
 });
 

@@ -39,7 +39,9 @@ test('the service may be behind a path, with or without a slash at its end', asy
     await readAll(stream);
     expect(await stream.turn).toMatchObject({ state: 'COMMITTED' });
   }
-  expect(() => ChatModel.fromPretrained('emulator', { baseUrl: 'http://localhost/?a=b' })).toThrow(TypeError);
+  for (const baseUrl of ['http://localhost/?a=b', 'nonsense', 'localhost:8080', 'http:///', 'ftp://a']) {
+    expect(() => ChatModel.fromPretrained('emulator', { baseUrl }), baseUrl).toThrow(TypeError);
+  }
 });
 
 test('another fetch may be given', async () => {

@@ -59,7 +59,9 @@ describe('a signature of another model', () => {
     ['publishers/google/models/gemini-3.5-flash', BYPASS],
     ['gemini-2.5-pro', undefined],
     ['gemini-1.5-pro', undefined],
-    ['tuned', undefined],
+    ['gemini-2.0-flash-001', undefined],
+    ['gemini-flash-latest', BYPASS],
+    ['projects/p/locations/eu/endpoints/77', BYPASS],
   ])('on a call that is still open: for %s it becomes %s', (model, thoughtSignature) => {
     const calls = ['f', 'g'].map((name) => ({ functionCall: { name }, thoughtSignature: 'eA==' }));
     const responses = ['f', 'g'].map((name) => ({ functionResponse: { name, response: {} } }));

@@ -64,6 +64,20 @@ describe('the settings of a request', () => {
   });
 });
 
+describe('a search in the web', () => {
+  const groundingSource: GroundingSource = { type: 'webSearch' };
+
+  it('is asked for beside other tools', () => {
+    const tools = [{ functionDeclarations: [{ name: 'f' }] }];
+    expect(wire({ settings: { tools }, groundingSource }).tools).toEqual([...tools, { googleSearch: {} }]);
+  });
+
+  it('is asked for once, as it was asked for among the tools', () => {
+    const tools = [{ googleSearch: { excludeDomains: ['a.example'] } }];
+    expect(wire({ settings: { tools }, groundingSource }).tools).toEqual(tools);
+  });
+});
+
 describe('the system instruction', () => {
   const source: GroundingSource = { type: 'inlineContext', inlineContext: 'The moon is cheese.' };
 

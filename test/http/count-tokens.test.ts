@@ -134,7 +134,8 @@ describe('a count', () => {
 describe('what cannot be counted', () => {
   it.each<[string, unknown, string]>([
     ['an unknown field', { massage: 'x' }, 'massage'],
-    ['message and parts at once', { message: 'x', parts: [{ text: 'y' }] }, ''],
+    ['null', null, 'must be object'],
+    ['message and parts at once', { message: 'x', parts: [{ text: 'y' }] }, 'not both message and parts'],
     ['an empty message', { message: '' }, '/message'],
     ['parts that only a model may say', { parts: [{ functionCall: { name: 'f' } }] }, '/parts/0'],
     [

@@ -173,8 +173,15 @@ describe('the legacy wire is spoken by', () => {
     ['projects/p/locations/eu/endpoints/456', false],
     ['gemini-3-pro', false],
     ['my-chat-bison', false],
+    ['projects/p/locations/eu/endpoints/1234', false],
+    ['zed', true],
+    ['publishers/google/models/zed-2', true],
+    ['projects/p/locations/eu/publishers/google/models/tuned-3', true],
+    ['publishers/other/models/tuned', false],
   ])('%s: %s', (model, isSpoken) => {
-    expect(speaksPredict(model, ['tuned', 'projects/p/locations/eu/endpoints/123'])).toBe(isSpoken);
+    expect(
+      speaksPredict(model, ['tuned', 'projects/p/locations/eu/endpoints/123', 'publishers/google/models/zed']),
+    ).toBe(isSpoken);
   });
 
   it('what PREDICT_MODELS lists, beside Gemini in one service; a session may move from one to the other', async () => {

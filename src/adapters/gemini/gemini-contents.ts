@@ -3,6 +3,7 @@
 
 import { type Content, isSendable, type Part, textPart } from '../../chat/content.ts';
 import type { ModelRequest, SaidContent } from '../../chat/language-model.ts';
+import { shortName } from '../upstream/model-name.ts';
 
 export interface WireContent {
   readonly role: 'user' | 'model';
@@ -41,7 +42,7 @@ function withOwnSignatures(contents: readonly SaidContent[], model: string): rea
     if (!isForeign(content, model)) return content;
     const parts = content.parts.map(withoutSignature);
     // Earlier turns are not checked; in the one that is going on, a call without a signature is refused.
-    return { ...content, parts: index > question && DEMANDS_SIGNATURES.test(model) ? withBypass(parts) : parts };
+    return { ...content, parts: index > question && !TAKES_UNSIGNED.test(model) ? withBypass(parts) : parts };
   });
 }
 
@@ -49,17 +50,13 @@ function isForeign(content: SaidContent, model: string): boolean {
   return content.model !== undefined && shortName(content.model) !== shortName(model);
 }
 
-/** The same model by its short name and by its path. */
-function shortName(model: string): string {
-  return model.replace(/^(?:projects\/[^/]+\/(?:locations\/[^/]+\/)?)?publishers\/google\/models\//, '');
-}
-
 function withoutSignature(part: Part): Part {
   const { thoughtSignature: _foreign, ...rest } = part;
   return rest;
 }
 
-const DEMANDS_SIGNATURES = /(?:^|\/)gemini-(?:[3-9]|\d\d)/;
+/** Since Gemini 3. Aliases (`gemini-flash-latest`) and endpoints do not tell what they are: they are taken for newer ones. */
+const TAKES_UNSIGNED = /(?:^|\/)gemini-[12]\b/;
 
 /**
  * What Google documents for calls that another model made (Vertex AI, "Thought signatures"). Of parallel calls only the

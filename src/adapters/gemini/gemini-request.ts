@@ -3,7 +3,7 @@
 
 import { textPart } from '../../chat/content.ts';
 import type { GroundingSource, ModelRequest } from '../../chat/language-model.ts';
-import type { GenerationSettings } from '../../chat/settings.ts';
+import type { GenerationSettings, Opaque } from '../../chat/settings.ts';
 import { dataStoreName } from '../upstream/data-store.ts';
 import { wireContents } from './gemini-contents.ts';
 
@@ -38,7 +38,7 @@ export function wireRequest(request: ModelRequest, context: RequestContext): Wir
     ...pick(settings, GENERATION_CONFIG),
     ...(candidateCount === undefined ? {} : { candidateCount }),
   };
-  const tools = [...(settings.tools ?? []), ...groundingTools(groundingSource, context)];
+  const tools = withGrounding(settings.tools ?? [], groundingSource, context);
   return {
     contents: wireContents(request),
     ...(system.length > 0 ? { systemInstruction: { role: 'user', parts: system } } : {}),
@@ -56,15 +56,20 @@ function systemTexts({ context, groundingSource }: ModelRequest): readonly strin
   return texts.filter((text) => text !== '');
 }
 
-function groundingTools(source: GroundingSource | undefined, context: RequestContext): readonly unknown[] {
+/** The tools of the request, and the one that grounds its answer, unless it is among them. */
+function withGrounding(
+  tools: readonly Opaque[],
+  source: GroundingSource | undefined,
+  context: RequestContext,
+): readonly Opaque[] {
   switch (source?.type) {
     case 'webSearch':
-      return [{ googleSearch: {} }];
+      return tools.some(({ googleSearch }) => googleSearch !== undefined) ? tools : [...tools, { googleSearch: {} }];
     case 'vertexAiSearch':
-      return [{ retrieval: { vertexAiSearch: { datastore: dataStoreName(source, context.project) } } }];
+      return [...tools, { retrieval: { vertexAiSearch: { datastore: dataStoreName(source, context.project) } } }];
     case 'inlineContext':
     case undefined:
-      return [];
+      return tools;
     default:
       return source satisfies never;
   }

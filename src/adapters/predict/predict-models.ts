@@ -1,10 +1,17 @@
 // Which models speak the legacy wire.
 
+import { shortName } from '../upstream/model-name.ts';
+
 /** The family that never spoke another one. */
 const FAMILY = 'chat-bison';
 
-/** `listed`: ids, or beginnings of ids, of further ones. A model may be named by its path; then its last segment counts, too. */
+/**
+ * `listed`: ids, or beginnings of ids, of further ones. Google's own models are the same by their short name and by their
+ * path; an endpoint is named whole, since its number says nothing by its beginning.
+ */
 export function speaksPredict(model: string, listed: readonly string[]): boolean {
-  const names = [model, model.slice(model.lastIndexOf('/') + 1)];
-  return [FAMILY, ...listed].some((start) => names.some((name) => name.startsWith(start)));
+  const name = shortName(model);
+  return [FAMILY, ...listed.map(shortName)].some((start) => {
+    return start.includes('/') ? name === start : name.startsWith(start);
+  });
 }

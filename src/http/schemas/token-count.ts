@@ -11,7 +11,11 @@ export const CountTokens = named(
       message: Type.Optional(Type.String({ minLength: 1, description: 'The text of the user.' })),
       parts: Type.Optional(Type.Array(ref(Part), { minItems: 1, maxItems: PARTS_MAX })),
     },
-    { maxProperties: 1, description: 'The question to count in; without one, what is there already is counted.' },
+    {
+      maxProperties: 1,
+      'x-one-of': 'message or parts',
+      description: 'The question to count in; without one, what is there already is counted.',
+    },
   ),
 );
 

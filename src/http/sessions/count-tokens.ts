@@ -20,7 +20,7 @@ export const countTokens: Route = (app, { sessions, bodyLimits }) => {
       onRequest: wantsJson,
       // Nothing needs to be said: an empty body is fine.
       preValidation: async (request) => {
-        request.body ??= {};
+        if (request.body === undefined) request.body = {};
       },
       schema: {
         operationId: 'countTokens',
@@ -29,6 +29,7 @@ export const countTokens: Route = (app, { sessions, bodyLimits }) => {
         params: SessionParams,
         querystring: NoQuery,
         body: ref(CountTokens),
+        'x-optional-body': true,
         response: {
           200: json('The count.', TokenCount),
           ...problems({ hasBody: true }, 'session_not_found', ...MODEL_PROBLEMS),
