@@ -42,6 +42,8 @@ describe('a Tensor becomes a value', () => {
     ['dtype and shape say nothing', { dtype: 'STRING', shape: ['1'], stringVal: ['a'] }, 'a'],
     ['snake case is read, too', { struct_val: { a: { list_val: [{ bool_val: [true] }] } } }, { a: [true] }],
     ['what is no Tensor is nothing', 'text', null],
+    ['what is no number is nothing', { floatVal: [{ toString: 1, valueOf: 1 }] }, null],
+    ['nor does anything become one', { intVal: ['', true, null, '7'] }, [null, null, null, 7]],
   ])('%s', (_fact, tensor, value) => {
     expect(fromTensor(tensor)).toEqual(value);
   });

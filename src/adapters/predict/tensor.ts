@@ -1,7 +1,7 @@
 // The Tensor in JSON (google.cloud.aiplatform.v1.Tensor), as the streaming method of the legacy wire wraps every value.
 // The rules are those of `value_to_tensor` and `tensor_to_value` in google-cloud-aiplatform 1.92 (_streaming_prediction.py).
 
-import { isObject, type JsonObject } from '../upstream/json-value.ts';
+import { isObject, type JsonObject, numberIn } from '../upstream/json-value.ts';
 
 export type Tensor = JsonObject;
 
@@ -29,12 +29,12 @@ const SCALARS: Readonly<Record<string, (value: unknown) => unknown>> = {
   boolVal: (value) => value,
   stringVal: (value) => value,
   bytesVal: (value) => value,
-  floatVal: Number,
-  doubleVal: Number,
-  intVal: Number,
-  int64Val: Number,
-  uintVal: Number,
-  uint64Val: Number,
+  floatVal: numberOrNull,
+  doubleVal: numberOrNull,
+  intVal: numberOrNull,
+  int64Val: numberOrNull,
+  uintVal: numberOrNull,
+  uint64Val: numberOrNull,
 };
 
 /**
@@ -52,6 +52,10 @@ export function fromTensor(tensor: unknown): unknown {
     return values.length === 1 ? read(values[0]) : values.map(read);
   }
   return null;
+}
+
+function numberOrNull(value: unknown): number | null {
+  return numberIn(value) ?? null;
 }
 
 function mapValues(object: JsonObject, map: (value: unknown, name: string) => unknown): JsonObject {
