@@ -12,7 +12,9 @@ import type { ChatLimits } from './chat/begin-turn.ts';
 import { ChatSessions } from './chat/chat-sessions.ts';
 import type { Clock } from './chat/clock.ts';
 import { FlushSchedule } from './chat/flusher.ts';
+import { FollowedTurns } from './chat/followed-turns.ts';
 import type { LanguageModel } from './chat/language-model.ts';
+import { reapTurn } from './chat/reap-turn.ts';
 import { RoutedModel } from './chat/routed-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
@@ -63,11 +65,18 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     observe: logTurn(logger),
   };
   const running = new RunningTurns(turnDependencies, { leaseMs: env.LEASE_MS });
+  store.onCancel(({ key, epoch, keep }) => running.cancel(key, epoch, keep));
+  const followed = new FollowedTurns({
+    store,
+    clock,
+    rules: { followMs: env.HEARTBEAT_MS },
+    reap: (key, mark) => reapTurn(key, mark, turnDependencies),
+  });
   const { defaultModel } = config;
   const app = await buildApp({
     logger,
     sessions: new ChatSessions(
-      { ...turnDependencies, running, chatLimits: chatLimits(env) },
+      { ...turnDependencies, running, followed, chatLimits: chatLimits(env) },
       defaultModel === undefined ? {} : { defaultModel },
     ),
     paths,
@@ -81,7 +90,11 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       jsonDepthMax: env.JSON_DEPTH_MAX,
       urlLengthMax: env.URL_LENGTH_MAX,
     },
-    drain: () => running.drain(env.DRAIN_MS),
+    drain() {
+      // Whoever watches a turn of another replica can go on there at once.
+      followed.close();
+      return running.drain(env.DRAIN_MS);
+    },
   });
   return {
     app,

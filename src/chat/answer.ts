@@ -84,6 +84,13 @@ function blockReasonOf(candidate: AnswerCandidate | undefined): string {
   return reason && !USABLE_FINISHES.has(reason) ? reason : 'EMPTY';
 }
 
+/** The text that may stay of an answer that was cut short; none beside a function call, which nobody could answer. */
+export function textToKeep({ candidates }: Answer): string {
+  const first = candidates.find(({ index }) => index === 0);
+  const hasCall = first?.parts.some((part) => part.functionCall !== undefined);
+  return first && !hasCall ? visibleText(first.parts) : '';
+}
+
 /** The candidate as clients read it. `verdict` is absent while the answer is incomplete: nothing is blocked then. */
 export function presentCandidate(candidate: AnswerCandidate, isStream: boolean, verdict?: Verdict): Candidate {
   const isBlocked = verdict !== undefined && verdict.state !== 'FAILED' && !isUsableCandidate(candidate, isStream);

@@ -3,6 +3,7 @@
 import { isoTime } from './clock.ts';
 import { answeredCalls, checkFileUris, checkUserParts, type Part } from './content.ts';
 import { ChatError, invalidField } from './errors.ts';
+import type { FollowedTurns } from './followed-turns.ts';
 import { nextRequest, type Send } from './next-request.ts';
 import { reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeMessage, encodeMessage, encodeTurn } from './records.ts';
@@ -29,6 +30,7 @@ export interface ChatLimits {
 
 export interface ChatDependencies extends TurnDependencies {
   readonly running: RunningTurns;
+  readonly followed: FollowedTurns;
   readonly chatLimits: ChatLimits;
 }
 

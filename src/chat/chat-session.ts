@@ -3,6 +3,7 @@
 // in a store instead of the caller's memory. An answer enters the history only when it is complete.
 
 import { beginTurn, type ChatDependencies } from './begin-turn.ts';
+import { cancelTurn } from './cancel-turn.ts';
 import { checkFileUris, checkUserParts, type Message, type Part } from './content.ts';
 import { asChatError, ChatError, invalidField } from './errors.ts';
 import type { TokenCount } from './language-model.ts';
@@ -26,6 +27,8 @@ import {
 import type { StoredSession } from './session-store.ts';
 import { checkDefaults, LABEL_PAIRS_MAX } from './settings.ts';
 import type { Turn } from './turn.ts';
+import type { Keep } from './turn-machine.ts';
+import { type TurnView, type ViewRequest, viewTurn } from './view-turn.ts';
 
 export interface MessagePageRequest {
   readonly pageSize: number;
@@ -126,6 +129,16 @@ export class ChatSession {
     if (turn.state !== 'RUNNING') return turn;
     await this.#readAlive();
     return this.#readTurn(turnId);
+  }
+
+  /** Ends a running turn, on whatever replica. Promises and errors: `cancelTurn`. */
+  cancel(turnId: string, keep: Keep): Promise<Turn> {
+    return cancelTurn(this.key, turnId, keep, () => this.turn(turnId), this.#deps);
+  }
+
+  /** The events of a turn, from its beginning or from a cursor on, on any replica. Promises and errors: `viewTurn`. */
+  view(request: ViewRequest): Promise<TurnView | undefined> {
+    return viewTurn(this.key, request, () => this.turn(request.turnId), this.#deps);
   }
 
   async #readTurn(turnId: string): Promise<Turn> {

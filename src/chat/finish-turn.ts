@@ -3,7 +3,7 @@
 
 import { type Answer, reportedUsage } from './answer.ts';
 import { isoTime } from './clock.ts';
-import { type Content, type KeptMessage, openCalls, visibleText } from './content.ts';
+import { type Content, type KeptMessage, openCalls, type Part, textPart, visibleText } from './content.ts';
 import { asChatError } from './errors.ts';
 import type { TurnFlusher } from './flusher.ts';
 import { type EndedTurn, presentTurn } from './present-turn.ts';
@@ -37,11 +37,11 @@ export type FinishOutcome =
   | { readonly outcome: 'unknown' };
 
 export async function finishTurn(finishing: TurnToFinish, deps: TurnDependencies): Promise<FinishOutcome> {
-  const { plan, flusher, ending } = finishing;
+  const { plan, flusher } = finishing;
   const endMs = deps.clock.now();
   const deadline = endMs + deps.limits.finishBudgetMs;
   await flusher.stop();
-  let version = plan.version + (ending.state === 'COMMITTED' ? 1 : 0);
+  let version = plan.version + (answerParts(finishing) ? 1 : 0);
   for (let attempt = 0; ; attempt += 1) {
     const { turn, frame, finish } = prepare(finishing, version, endMs, deps);
     const finished = await attemptFinish(plan, finish, deadline, deps);
@@ -92,7 +92,7 @@ function prepare(finishing: TurnToFinish, version: number, endMs: number, deps: 
   const { start, isStream } = plan;
   const turn = presentTurn({ start, answer, ending, isStream, endTime, messageIds, version }, deps.describe);
   const frame = encodeFrame(plan.epoch, log.lastSeq + 1, terminalEvent(turn));
-  const messages = newMessages(plan, turn, messageIds);
+  const messages = newMessages(finishing, turn);
   const usage = reportedUsage(answer);
   const finish: FinishTurn = {
     turnId: start.turnId,
@@ -109,20 +109,32 @@ function prepare(finishing: TurnToFinish, version: number, endMs: number, deps: 
   return { turn, frame, finish };
 }
 
-function newMessages(
-  plan: TurnPlan,
-  turn: EndedTurn,
-  ids: readonly [string, string],
-): [KeptMessage, KeptMessage] | undefined {
-  if (turn.state !== 'COMMITTED') return undefined;
+/** The parts of the answer that enter the history, if it does. */
+function answerParts({ answer, ending }: TurnToFinish): readonly Part[] | undefined {
+  switch (ending.state) {
+    case 'COMMITTED':
+      return answer.candidates.find(({ index }) => index === ending.chosenCandidate)?.parts ?? [];
+    case 'CANCELLED':
+      return ending.keptText === undefined ? undefined : [textPart(ending.keptText)];
+    case 'BLOCKED':
+    case 'FAILED':
+      return undefined;
+    default:
+      return ending satisfies never;
+  }
+}
+
+function newMessages(finishing: TurnToFinish, turn: EndedTurn): [KeptMessage, KeptMessage] | undefined {
+  const { plan, messageIds } = finishing;
+  const parts = answerParts(finishing);
+  if (!parts) return undefined;
   const { turnId, model, createTime, endTime = createTime } = turn;
-  const chosen = turn.candidates.find((candidate) => candidate.index === turn.chosenCandidate);
-  const message = (id: string, { author, parts }: Content, time: string): KeptMessage => {
-    return { id, turnId, author, content: visibleText(parts), parts, createTime: time };
+  const message = (id: string, content: Content, time: string): KeptMessage => {
+    return { id, turnId, ...content, content: visibleText(content.parts), createTime: time };
   };
   return [
-    message(ids[0], { author: 'user', parts: plan.question }, createTime),
-    { ...message(ids[1], { author: 'bot', parts: chosen?.parts ?? [] }, endTime), model },
+    message(messageIds[0], { author: 'user', parts: plan.question }, createTime),
+    { ...message(messageIds[1], { author: 'bot', parts }, endTime), model },
   ];
 }
 

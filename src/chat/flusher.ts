@@ -7,6 +7,7 @@ import type { SessionKey } from './session.ts';
 import type { EventBatch, SessionStore } from './session-store.ts';
 import { type Frame, joinFrames } from './turn-event.ts';
 import type { TurnLog } from './turn-log.ts';
+import type { Keep } from './turn-machine.ts';
 
 export interface FlushRules {
   readonly flushMs: number;
@@ -43,30 +44,30 @@ export class FlushSchedule {
   }
 }
 
+/** What the store may answer to a flush. */
+export interface FlushListener {
+  readonly onLost: (reason: 'fenced' | 'gone') => void;
+  readonly onCancel: (keep: Keep) => void;
+}
+
 /** The flushed part of one turn's log. At most one append of a turn is on its way at any time. */
 export class TurnFlusher {
   readonly #store: SessionStore;
   readonly #key: SessionKey;
   readonly #log: TurnLog;
   readonly #schedule: FlushSchedule;
-  readonly #onLost: (reason: 'fenced' | 'gone') => void;
+  readonly #told: FlushListener;
   #flushedSeq = 0;
   #waitingBytes = 0;
   #inFlight: Promise<void> | undefined;
   #isStopped = false;
 
-  constructor(
-    store: SessionStore,
-    key: SessionKey,
-    log: TurnLog,
-    schedule: FlushSchedule,
-    onLost: (reason: 'fenced' | 'gone') => void,
-  ) {
+  constructor(store: SessionStore, key: SessionKey, log: TurnLog, schedule: FlushSchedule, told: FlushListener) {
     this.#store = store;
     this.#key = key;
     this.#log = log;
     this.#schedule = schedule;
-    this.#onLost = onLost;
+    this.#told = told;
   }
 
   /** Something was appended to the log. */
@@ -112,11 +113,13 @@ export class TurnFlusher {
     const batch = this.rest();
     try {
       const appended = await this.#store.append(this.#key, this.#log.epoch, batch);
-      if (appended.outcome === 'appended') this.#flushedSeq = batch.lastSeq;
-      else if (appended.outcome === 'gap') this.#flushedSeq = appended.lastSeq;
+      if (appended.outcome === 'appended') {
+        this.#flushedSeq = batch.lastSeq;
+        if (appended.cancel) this.#told.onCancel(appended.cancel);
+      } else if (appended.outcome === 'gap') this.#flushedSeq = appended.lastSeq;
       else {
         this.#isStopped = true;
-        this.#onLost(appended.outcome);
+        this.#told.onLost(appended.outcome);
       }
     } catch {
       // The store is away or slow: the log keeps the events, the next flush or `finish` brings them. The turn itself

@@ -39,8 +39,13 @@ export function presentTurn(conclusion: Conclusion, describe: DescribeProblem): 
     usage: reportedUsage(answer) ?? NO_USAGE,
     ...(answer.modelVersion === undefined ? {} : { modelVersion: answer.modelVersion }),
     endTime,
-    ...(ending.state === 'COMMITTED' ? { messages: messageIds } : {}),
+    ...(isKept(ending) ? { messages: messageIds } : {}),
     ...(version === undefined ? {} : { sessionVersion: version }),
     ...(ending.state === 'FAILED' ? { problem: describe(ending.error, start) } : {}),
   };
+}
+
+/** Whether question and answer, or what there was of it, enter the history. */
+function isKept(ending: Ending): boolean {
+  return ending.state === 'COMMITTED' || (ending.state === 'CANCELLED' && ending.keptText !== undefined);
 }

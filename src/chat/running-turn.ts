@@ -12,7 +12,15 @@ import type { SessionKey } from './session.ts';
 import { startedTurn, type Turn } from './turn.ts';
 import { encodeFrame, type Frame, type TurnEvent, terminalEvent } from './turn-event.ts';
 import { TurnLog } from './turn-log.ts';
-import { type Ending, FIRST_PHASE, step, type TurnEffect, type TurnInput, type TurnPhase } from './turn-machine.ts';
+import {
+  type Ending,
+  FIRST_PHASE,
+  type Keep,
+  step,
+  type TurnEffect,
+  type TurnInput,
+  type TurnPhase,
+} from './turn-machine.ts';
 import type { TurnDependencies, TurnPlan } from './turn-plan.ts';
 
 export class RunningTurn {
@@ -46,7 +54,10 @@ export class RunningTurn {
     this.#plan = plan;
     this.#deps = deps;
     this.log = new TurnLog(plan.epoch);
-    this.#flusher = new TurnFlusher(deps.store, plan.key, this.log, deps.schedule, (reason) => this.lose(reason));
+    this.#flusher = new TurnFlusher(deps.store, plan.key, this.log, deps.schedule, {
+      onLost: (reason) => this.lose(reason),
+      onCancel: (keep) => this.cancel(keep),
+    });
     this.#messageIds = [deps.newId(), deps.newId()];
     const answered = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<EndedTurn>();
@@ -78,8 +89,8 @@ export class RunningTurn {
   }
 
   /** Idempotent; too late once the ending is on its way to the store. */
-  cancel(): void {
-    this.#take({ type: 'cancelled' });
+  cancel(keep: Keep = 'none'): void {
+    this.#take({ type: 'cancelled', keep });
   }
 
   /** End the turn as FAILED with this error, if it still runs. */
@@ -209,17 +220,8 @@ export class RunningTurn {
     const { start, isStream } = this.#plan;
     const endTime = isoTime(this.#deps.clock.now());
     const { answer } = this.#phase;
-    return presentTurn(
-      {
-        start,
-        answer,
-        ending,
-        isStream,
-        endTime,
-        messageIds: this.#messageIds,
-      },
-      this.#deps.describe,
-    );
+    const conclusion = { start, answer, ending, isStream, endTime, messageIds: this.#messageIds };
+    return presentTurn(conclusion, this.#deps.describe);
   }
 
   /** Everybody may know now. What the store took is shown byte for byte as it was taken. */

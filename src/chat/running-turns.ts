@@ -3,6 +3,7 @@
 import { ChatError } from './errors.ts';
 import { RunningTurn } from './running-turn.ts';
 import type { SessionKey } from './session.ts';
+import type { Keep } from './turn-machine.ts';
 import type { TurnDependencies, TurnPlan } from './turn-plan.ts';
 
 /** When draining, a store that does not take the end of a turn is waited for no longer than this. */
@@ -57,6 +58,12 @@ export class RunningTurns {
     return this.#newest.get(addressOf(key));
   }
 
+  /** Somebody, perhaps on another replica, wants this turn to end. Nothing happens when it is not ours. */
+  cancel(key: SessionKey, epoch: number, keep: Keep): void {
+    const turn = this.find(key);
+    if (turn?.epoch === epoch) turn.cancel(keep);
+  }
+
   /**
    * Let running turns finish until the deadline, then end what is left as FAILED `draining`. Resolves when none is
    * left, which is never later than the deadline and a short grace for the store. Safe to call again.
@@ -100,6 +107,7 @@ export class RunningTurns {
     try {
       const renewed = await this.#deps.store.renew(turn.key, turn.epoch, this.#lease.leaseMs);
       if (renewed.outcome !== 'renewed') turn.lose(renewed.outcome);
+      else if (renewed.cancel) turn.cancel(renewed.cancel);
     } catch {
       // A store that does not answer is met again by the next renewal and by `finish`, which has the last word.
     }

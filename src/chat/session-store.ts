@@ -8,6 +8,7 @@
 import type { Usage } from './language-model.ts';
 import type { Page, SessionKey } from './session.ts';
 import type { TurnEndState } from './turn.ts';
+import type { Keep } from './turn-machine.ts';
 
 export interface StoredSession {
   readonly sessionId: string;
@@ -87,13 +88,23 @@ export interface EventBatch {
 }
 
 export type Appended =
-  | { readonly outcome: 'appended' }
+  /** `cancel` when somebody wants the turn to end. */
+  | { readonly outcome: 'appended'; readonly cancel?: Keep }
   /** The store has less than the batch follows: send again from `lastSeq`. */
   | { readonly outcome: 'gap'; readonly lastSeq: number }
   | Lost;
 
 /** The turn is not this producer's any more: reaped or taken over (`fenced`), or its session deleted (`gone`). */
 export type Lost = { readonly outcome: 'fenced' } | { readonly outcome: 'gone' };
+
+export type Renewed = { readonly outcome: 'renewed'; readonly cancel?: Keep } | Lost;
+
+/** The turn of this session and epoch is to end. */
+export interface CancelRequest {
+  readonly key: SessionKey;
+  readonly epoch: number;
+  readonly keep: Keep;
+}
 
 export interface FinishTurn {
   readonly turnId: string;
@@ -132,6 +143,11 @@ export interface MessageRange {
   readonly count: number;
 }
 
+export interface Watch {
+  /** Idempotent. */
+  close(): void;
+}
+
 export interface SessionStore {
   /** Fails with `session_exists` when the id is taken. */
   create(key: SessionKey, session: CreateSession): Promise<StoredSession>;
@@ -164,7 +180,17 @@ export interface SessionStore {
   finish(key: SessionKey, turn: FinishTurn): Promise<Finished>;
 
   /** Promise to be alive for another `leaseMs`. */
-  renew(key: SessionKey, epoch: number, leaseMs: number): Promise<{ readonly outcome: 'renewed' } | Lost>;
+  renew(key: SessionKey, epoch: number, leaseMs: number): Promise<Renewed>;
+
+  /**
+   * Ask the producer of a running turn to end it; the first to ask decides what is kept. Durable: its producer is told by
+   * the next answer to `append` or `renew`, and sooner by `onCancel`. False when the turn has ended already. Fails with
+   * `turn_not_found`.
+   */
+  requestCancel(key: SessionKey, turnId: string, keep: Keep): Promise<boolean>;
+
+  /** Calls `listener` for cancel requests to turns that began here, soon after they were made; some may be missed. */
+  onCancel(listener: (request: CancelRequest) => void): void;
 
   /** End a turn whose producer is dead. False when it is alive or the turn has ended otherwise; nothing changed then. */
   reap(key: SessionKey, turn: ReapTurn): Promise<boolean>;
@@ -172,8 +198,18 @@ export interface SessionStore {
   /** The turn's record; with all candidates while they are kept. Fails with `turn_not_found` when the ledger does not (or no longer) hold it. */
   readTurn(key: SessionKey, turnId: string): Promise<Uint8Array>;
 
+  /** The epoch that the turn began with, under which its frames are. Fails with `turn_not_found`. */
+  epochOf(key: SessionKey, turnId: string): Promise<number>;
+
   /** Frames of one turn after `afterSeq`, as far as they were flushed; empty when the log is gone. */
   readFrames(key: SessionKey, epoch: number, afterSeq: number): Promise<readonly EventBatch[]>;
+
+  /**
+   * Rings after every step of a turn of this session, whichever process took it, until the watch is closed. A ring can
+   * be lost, or come without news: it says when to read, the store says what. Once this resolves, no later step is missed
+   * but by a lost connection, whose return rings.
+   */
+  watch(key: SessionKey, ring: () => void): Promise<Watch>;
 
   /** Whether the store answers now. Never throws. */
   isReady(): Promise<boolean>;

@@ -86,3 +86,49 @@ export function joinFrames(frames: readonly Frame[]): Uint8Array {
   }
   return joined;
 }
+
+const LF = 10;
+
+/** The other way round. `batch` is as the store kept it: its frames are numbered without gaps, but for the last one's number. */
+export function splitFrames({ afterSeq, lastSeq, frames }: EncodedFrames): readonly Frame[] {
+  const split: Frame[] = [];
+  let start = 0;
+  for (let end = frames.indexOf(LF); end !== -1; end = frames.indexOf(LF, end + 1)) {
+    // An empty line ends a frame.
+    if (frames[end + 1] !== LF) continue;
+    split.push({ seq: afterSeq + split.length + 1, bytes: frames.subarray(start, end + 2) });
+    start = end + 2;
+    end += 1;
+  }
+  const last = split.pop();
+  return last ? [...split, { ...last, seq: lastSeq }] : split;
+}
+
+export interface EncodedFrames {
+  readonly afterSeq: number;
+  readonly lastSeq: number;
+  readonly frames: Uint8Array;
+}
+
+/** Lines of a frame before its data. */
+const HEAD_BYTES = 100;
+const TERMINAL_HEAD = new RegExp(`^event: (?:${Object.values(TERMINAL_EVENT).join('|')})$`, 'm');
+const decoder = new TextDecoder();
+
+/** Whether this is the last frame of its turn. */
+export function isTerminal({ bytes }: Frame): boolean {
+  return TERMINAL_HEAD.test(decoder.decode(bytes.subarray(0, HEAD_BYTES)));
+}
+
+/** Where a viewer stands: what it has seen last. */
+export interface EventCursor {
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+/** `undefined` when this is no id that an event can have. */
+export function readEventId(id: string): EventCursor | undefined {
+  const match = /^(\d{1,16})-(\d{1,10})$/.exec(id);
+  const cursor = { epoch: Number(match?.[1]), seq: Number(match?.[2]) };
+  return match && cursor.seq <= REAPER_SEQ && Number.isSafeInteger(cursor.epoch) ? cursor : undefined;
+}

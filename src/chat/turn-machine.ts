@@ -11,13 +11,26 @@
 // Nobody is told the terminal state before the store has taken it (`conclude` follows `stored`), except that the
 // turn is not ours any more or that the outcome could not be learned; both are said as what they are.
 
-import { type Answer, addChunk, chunkSize, judge, NO_ANSWER, presentCandidate, type Verdict } from './answer.ts';
+import {
+  type Answer,
+  addChunk,
+  chunkSize,
+  judge,
+  NO_ANSWER,
+  presentCandidate,
+  textToKeep,
+  type Verdict,
+} from './answer.ts';
 import { isPlainText, visibleText } from './content.ts';
 import { ChatError } from './errors.ts';
 import type { ModelChunk } from './language-model.ts';
 import { candidateFinished, type TurnEvent } from './turn-event.ts';
 
-export type Ending = Verdict | { readonly state: 'CANCELLED' };
+/** `keptText` is what of the answer enters the history all the same, because the caller wanted it. */
+export type Ending = Verdict | { readonly state: 'CANCELLED'; readonly keptText?: string };
+
+/** What becomes of the half answer of a turn that is cancelled. */
+export type Keep = 'none' | 'partial';
 
 export type TurnPhase =
   | { readonly kind: 'running'; readonly answer: Answer; readonly size: number }
@@ -33,7 +46,7 @@ export type TurnInput =
   | { readonly type: 'modelEnded' }
   /** Also: timeout, drain. Whatever makes going on pointless. */
   | { readonly type: 'modelFailed'; readonly error: ChatError }
-  | { readonly type: 'cancelled' }
+  | { readonly type: 'cancelled'; readonly keep: Keep }
   | { readonly type: 'stored'; readonly version: number }
   | { readonly type: 'lost'; readonly reason: 'fenced' | 'gone' }
   | { readonly type: 'outcomeUnknown' };
@@ -97,8 +110,10 @@ function stepRunning(phase: Running, input: TurnInput, rules: TurnRules): Step {
     }
     case 'modelFailed':
       return stop(answer, { state: 'FAILED', error: input.error });
-    case 'cancelled':
-      return stop(answer, { state: 'CANCELLED' });
+    case 'cancelled': {
+      const keptText = input.keep === 'partial' ? textToKeep(answer) : '';
+      return stop(answer, { state: 'CANCELLED', ...(keptText === '' ? {} : { keptText }) });
+    }
     case 'lost':
       return {
         phase: { kind: 'ended', answer },

@@ -20,7 +20,9 @@ import { deleteSession } from './sessions/delete-session.ts';
 import { getSession } from './sessions/get-session.ts';
 import { listSessions } from './sessions/list-sessions.ts';
 import { updateSession } from './sessions/update-session.ts';
+import { cancelTurn } from './turns/cancel-turn.ts';
 import { getTurn } from './turns/get-turn.ts';
+import { streamTurn } from './turns/stream-turn.ts';
 import { validatorCompiler } from './validation.ts';
 
 export interface ServerRules {
@@ -53,6 +55,8 @@ const ROUTES = [
   sendMessage,
   streamMessage,
   getTurn,
+  streamTurn,
+  cancelTurn,
   countTokens,
 ];
 

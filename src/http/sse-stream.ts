@@ -2,7 +2,7 @@
 // socket does not take stays in the log, so a stuck client costs one socket buffer, and is cut after a while.
 
 import type { ServerResponse } from 'node:http';
-import type { TurnLog } from '../chat/turn-log.ts';
+import type { FrameSource } from '../chat/frame-log.ts';
 
 export interface SseRules {
   /** A comment so often, whatever else is written, keeps every hop awake. */
@@ -17,26 +17,38 @@ const WRITE_BYTES = 16 * 1024;
 export const OPEN_COMMENT = ': open\n\n';
 const HEARTBEAT = ': heartbeat\n\n';
 
+export interface StreamStart {
+  /** What the client has seen already: frames up to this one are left out. */
+  readonly afterSeq?: number;
+  /** How long the client has waited already: the first heartbeat is due that much earlier. */
+  readonly silentMs?: number;
+}
+
 /**
- * Write the log from its beginning to its end. Resolves when the stream has ended, in whatever way: everything
- * written, the client gone, or cut because it did not read. Never rejects, never waits for ever. `silentMs` is how long
- * the client has waited already: the first heartbeat is due that much earlier.
+ * Write the log to its end. Resolves when the stream has ended, in whatever way: everything
+ * written, the client gone, or cut because it did not read. Never rejects, never waits for ever.
  */
-export function streamLog(response: ServerResponse, log: TurnLog, rules: SseRules, silentMs = 0): Promise<void> {
-  return new LogWriter(response, log, rules).run(silentMs);
+export function streamLog(
+  response: ServerResponse,
+  log: FrameSource,
+  rules: SseRules,
+  { afterSeq = 0, silentMs = 0 }: StreamStart = {},
+): Promise<void> {
+  return new LogWriter(response, log, rules, afterSeq).run(silentMs);
 }
 
 class LogWriter {
   readonly #response: ServerResponse;
-  readonly #log: TurnLog;
+  readonly #log: FrameSource;
   readonly #rules: SseRules;
-  #cursor = 0;
+  #seq: number;
   #isPumpDue = false;
   #isStallArmed = false;
   #heartbeat: NodeJS.Timeout | undefined;
 
-  constructor(response: ServerResponse, log: TurnLog, rules: SseRules) {
+  constructor(response: ServerResponse, log: FrameSource, rules: SseRules, afterSeq: number) {
     this.#response = response;
+    this.#seq = afterSeq;
     this.#log = log;
     this.#rules = rules;
   }
@@ -69,10 +81,10 @@ class LogWriter {
   #pump(): void {
     const response = this.#response;
     this.#isPumpDue = false;
-    while (this.#cursor < this.#log.length && !response.writableNeedDrain && !response.destroyed) {
+    while (this.#log.frameAfter(this.#seq) && !response.writableNeedDrain && !response.destroyed) {
       response.write(this.#nextPiece());
     }
-    const hasAll = this.#log.hasEnded && this.#cursor >= this.#log.length;
+    const hasAll = this.#log.hasEnded && !this.#log.frameAfter(this.#seq);
     if (hasAll && !response.writableNeedDrain && !response.writableEnded) response.end();
     // Blocked, or the last bytes are still waiting: for a client that may have stopped reading.
     if (response.writableNeedDrain || response.writableEnded) this.#armStall();
@@ -81,11 +93,11 @@ class LogWriter {
   #nextPiece(): Uint8Array {
     const piece: Uint8Array[] = [];
     let bytes = 0;
-    for (let frame = this.#log.frameAt(this.#cursor); frame && bytes < WRITE_BYTES; ) {
+    for (let frame = this.#log.frameAfter(this.#seq); frame && bytes < WRITE_BYTES; ) {
       piece.push(frame.bytes);
       bytes += frame.bytes.length;
-      this.#cursor += 1;
-      frame = this.#log.frameAt(this.#cursor);
+      this.#seq = frame.seq;
+      frame = this.#log.frameAfter(this.#seq);
     }
     return Buffer.concat(piece, bytes);
   }

@@ -58,7 +58,7 @@ describe('the turn machine', () => {
     fc.constantFrom<TurnInput>(
       { type: 'modelEnded' },
       { type: 'modelFailed', error: failure },
-      { type: 'cancelled' },
+      { type: 'cancelled', keep: 'none' },
       { type: 'stored', version: 3 },
       { type: 'lost', reason: 'gone' },
       { type: 'lost', reason: 'fenced' },

@@ -184,7 +184,7 @@ const TABLE: Table = {
       {
         when: 'somebody cancels',
         from: HALF,
-        input: { type: 'cancelled' },
+        input: { type: 'cancelled', keep: 'none' },
         to: 'finishing',
         effects: ['abortModel', 'finish CANCELLED'],
       },
@@ -214,7 +214,7 @@ const TABLE: Table = {
     chunk: ignored(finishing(COMMITTED), { type: 'chunk', chunk: chunk('more') }),
     modelEnded: ignored(finishing(COMMITTED), { type: 'modelEnded' }),
     modelFailed: ignored(finishing(COMMITTED), { type: 'modelFailed', error: failure }),
-    cancelled: ignored(finishing(COMMITTED), { type: 'cancelled' }),
+    cancelled: ignored(finishing(COMMITTED), { type: 'cancelled', keep: 'none' }),
     stored: [
       {
         when: 'the store has taken a commit',
@@ -261,7 +261,7 @@ const TABLE: Table = {
     chunk: ignored(ENDED, { type: 'chunk', chunk: chunk('more') }),
     modelEnded: ignored(ENDED, { type: 'modelEnded' }),
     modelFailed: ignored(ENDED, { type: 'modelFailed', error: failure }),
-    cancelled: ignored(ENDED, { type: 'cancelled' }),
+    cancelled: ignored(ENDED, { type: 'cancelled', keep: 'none' }),
     stored: ignored(ENDED, { type: 'stored', version: 2 }),
     lost: ignored(ENDED, { type: 'lost', reason: 'fenced' }),
     outcomeUnknown: ignored(ENDED, { type: 'outcomeUnknown' }),

@@ -5,6 +5,7 @@ import type { SessionStore } from '../../src/chat/session-store.ts';
 import { appendBehaves } from './conformance/append.ts';
 import { beginBehaves } from './conformance/begin.ts';
 import type { Bench } from './conformance/bench.ts';
+import { cancelBehaves } from './conformance/cancel.ts';
 import { deleteBehaves } from './conformance/delete.ts';
 import { finishBehaves } from './conformance/finish.ts';
 import { isolationBehaves } from './conformance/isolation.ts';
@@ -13,6 +14,7 @@ import { ledgerBehaves } from './conformance/ledger.ts';
 import { lifetimeBehaves } from './conformance/lifetime.ts';
 import { listBehaves } from './conformance/list.ts';
 import { sessionBehaves } from './conformance/session.ts';
+import { watchBehaves } from './conformance/watch.ts';
 
 export interface StoreUnderTest {
   readonly store: SessionStore;
@@ -51,6 +53,8 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
     ledgerBehaves(bench);
     listBehaves(bench);
     lifetimeBehaves(bench);
+    watchBehaves(bench);
+    cancelBehaves(bench);
     isolationBehaves(bench);
   });
 }

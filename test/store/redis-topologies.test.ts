@@ -2,7 +2,7 @@
 
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RedisConfig } from '../../src/adapters/redis/redis-connection.ts';
+import type { RedisConfig } from '../../src/adapters/redis/redis-client.ts';
 import { keysUnder, openRedisStore, type RedisTarget, sweep, uniquePrefix } from '../support/redis-stores.ts';
 import {
   type RedisCluster,

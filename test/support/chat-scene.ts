@@ -8,7 +8,9 @@ import { ChatSessions } from '../../src/chat/chat-sessions.ts';
 import type { Message } from '../../src/chat/content.ts';
 import type { ChatError, Problem, TurnAddress } from '../../src/chat/errors.ts';
 import { FlushSchedule } from '../../src/chat/flusher.ts';
+import { FollowedTurns } from '../../src/chat/followed-turns.ts';
 import type { Send } from '../../src/chat/next-request.ts';
+import { reapTurn } from '../../src/chat/reap-turn.ts';
 import { decodeMessage, decodeTurn } from '../../src/chat/records.ts';
 import type { RunningTurn } from '../../src/chat/running-turn.ts';
 import { RunningTurns } from '../../src/chat/running-turns.ts';
@@ -22,6 +24,7 @@ import { wrapStore } from './wrapped-store.ts';
 export const FLUSH_MS = 50;
 export const FLUSH_BYTES = 16 * 1024;
 export const LEASE_MS = 20_000;
+export const FOLLOW_MS = 15_000;
 
 export const TURN_LIMITS: TurnLimits = { turnTimeoutMs: 600_000, answerSizeMax: 100_000, finishBudgetMs: 15_000 };
 
@@ -48,6 +51,7 @@ export class ChatScene {
   readonly store: SessionStore;
   readonly model = new ScriptedModel();
   readonly running: RunningTurns;
+  readonly followed: FollowedTurns;
   readonly sessions: ChatSessions;
   readonly facts: TurnFacts[] = [];
   #ids = 0;
@@ -71,7 +75,18 @@ export class ChatScene {
       observe: (facts) => this.facts.push(facts),
     };
     this.running = new RunningTurns(deps, { leaseMs: LEASE_MS });
-    const chat: ChatDependencies = { ...deps, running: this.running, chatLimits: { ...CHAT_LIMITS, ...chatLimits } };
+    this.followed = new FollowedTurns({
+      store: deps.store,
+      clock: this.clock,
+      rules: { followMs: FOLLOW_MS },
+      reap: (key, mark) => reapTurn(key, mark, deps),
+    });
+    const chat: ChatDependencies = {
+      ...deps,
+      running: this.running,
+      followed: this.followed,
+      chatLimits: { ...CHAT_LIMITS, ...chatLimits },
+    };
     this.sessions = new ChatSessions(chat, { defaultModel: 'test-model' });
   }
 

@@ -2,8 +2,9 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { RedisConfig } from '../../src/adapters/redis/redis-connection.ts';
-import { RedisSessionStore, type StoreRules } from '../../src/adapters/redis/redis-session-store.ts';
+import type { RedisConfig } from '../../src/adapters/redis/redis-client.ts';
+import { RedisSessionStore } from '../../src/adapters/redis/redis-session-store.ts';
+import type { StoreRules } from '../../src/adapters/redis/redis-turns.ts';
 import { until } from './until.ts';
 
 export const STORE_RULES: StoreRules = {

@@ -1,6 +1,8 @@
 // An owner's sessions in order of their newest activity. Entries are only appended (activity always grows); what is
 // out of date is passed over while reading and swept out once it is the larger part, so a page costs what it holds.
 
+import { invalidPageToken } from '../../chat/refusals.ts';
+
 interface Entry {
   readonly activity: number;
   readonly sessionId: string;
@@ -46,4 +48,10 @@ export class ActivityList {
     }
     return low;
   }
+}
+
+/** Where a page token points to. Fails with `invalid_page_token`. */
+export function activityOf(pageToken: string): number {
+  if (/^\d{1,15}$/.test(pageToken)) return Number(pageToken);
+  throw invalidPageToken();
 }

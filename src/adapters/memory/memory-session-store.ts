@@ -3,74 +3,61 @@
 
 import type { Clock } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
-import {
-  invalidPageToken,
-  sessionExists,
-  sessionNotFound,
-  turnNotFound,
-  versionMismatch,
-} from '../../chat/refusals.ts';
+import { sessionExists, sessionNotFound, turnNotFound, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type {
   Appended,
   BeginTurn,
   Begun,
+  CancelRequest,
   CreateSession,
   EventBatch,
   Finished,
   FinishTurn,
   MessageRange,
   ReapTurn,
+  Renewed,
   SessionStore,
   StoredSession,
   UpdateSession,
+  Watch,
 } from '../../chat/session-store.ts';
-import { ActivityList } from './activity-list.ts';
-import {
-  append,
-  begin,
-  finish,
-  type LedgerRules,
-  type MemorySession,
-  presentStored,
-  reap,
-  renew,
-  touch,
-} from './memory-session.ts';
+import type { Keep } from '../../chat/turn-machine.ts';
+import { activityOf } from './activity-list.ts';
+import { Doorbells } from './doorbells.ts';
+import { type MemorySession, newSession, presentStored } from './memory-session.ts';
+import { append, begin, finish, type LedgerRules, reap, renew, requestCancel } from './memory-turns.ts';
+import { SessionShelf } from './session-shelf.ts';
 
 export interface MemoryRules extends LedgerRules {
   /** Sessions of all owners together; the process must not run out of memory. */
   readonly sessionsMax: number;
 }
 
-interface Owned {
-  readonly sessions: Map<string, MemorySession>;
-  readonly activity: ActivityList;
-}
-
 export class MemorySessionStore implements SessionStore {
   readonly #clock: Clock;
   readonly #rules: MemoryRules;
-  readonly #owners = new Map<string, Owned>();
-  #count = 0;
-  #activity = 0;
+  readonly #shelf: SessionShelf;
+  readonly #doorbells = new Doorbells();
+  #tellCancel: (request: CancelRequest) => void = () => undefined;
   #lastEpoch = 0;
 
   constructor(clock: Clock, rules: MemoryRules) {
     this.#clock = clock;
     this.#rules = rules;
+    this.#shelf = new SessionShelf(clock);
   }
 
   async create(key: SessionKey, given: CreateSession): Promise<StoredSession> {
-    const taken = this.#find(key);
+    const taken = this.#shelf.find(key);
     if (taken?.attempt === given.attempt) return presentStored(key.sessionId, taken);
     if (taken) throw sessionExists();
-    if (this.#count >= this.#rules.sessionsMax) this.#dropExpired();
-    if (this.#count >= this.#rules.sessionsMax) {
+    if (this.#shelf.count >= this.#rules.sessionsMax) this.#shelf.dropExpired();
+    if (this.#shelf.count >= this.#rules.sessionsMax) {
       throw new ChatError('overloaded', 'The memory of this process holds no more sessions. Use Redis.');
     }
     const session = this.#newSession(given);
-    this.#add(key, session);
+    this.#shelf.add(key, session);
     return presentStored(key.sessionId, session);
   }
 
@@ -82,8 +69,8 @@ export class MemorySessionStore implements SessionStore {
     const newerThan = pageToken === undefined ? Number.POSITIVE_INFINITY : activityOf(pageToken);
     const items: StoredSession[] = [];
     let last = newerThan;
-    for (const { sessionId, activity } of this.#owners.get(owner)?.activity.before(newerThan) ?? []) {
-      const session = this.#find({ owner, sessionId });
+    for (const { sessionId, activity } of this.#shelf.before(owner, newerThan)) {
+      const session = this.#shelf.find({ owner, sessionId });
       if (!session) continue;
       if (items.length === pageSize) return { items, nextPageToken: String(last) };
       items.push(presentStored(sessionId, session));
@@ -100,14 +87,15 @@ export class MemorySessionStore implements SessionStore {
       session.ttlS = change.ttlS;
       session.attempt = change.attempt;
       session.version += 1;
-      this.#touched(key, session);
+      this.#shelf.touch(key, session);
     }
     return presentStored(key.sessionId, session);
   }
 
   async delete(key: SessionKey): Promise<void> {
     this.#get(key);
-    this.#remove(key);
+    this.#shelf.remove(key);
+    this.#doorbells.ring(key);
   }
 
   async readMessages(key: SessionKey, { start, count }: MessageRange): Promise<readonly Uint8Array[]> {
@@ -119,32 +107,47 @@ export class MemorySessionStore implements SessionStore {
     const begun = begin(session, turn, this.#clock.now());
     if (begun.outcome !== 'begun') return begun;
     this.#lastEpoch = Math.max(this.#lastEpoch, begun.epoch);
-    this.#touched(key, session);
+    this.#stepped(key, session);
     return begun;
   }
 
   async append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended> {
-    const session = this.#find(key);
-    return session ? append(session, epoch, batch) : { outcome: 'gone' };
+    const session = this.#shelf.find(key);
+    if (!session) return { outcome: 'gone' };
+    const appended = append(session, epoch, batch);
+    if (appended.outcome === 'appended') this.#doorbells.ring(key);
+    return appended;
   }
 
   async finish(key: SessionKey, turn: FinishTurn): Promise<Finished> {
-    const session = this.#find(key);
+    const session = this.#shelf.find(key);
     if (!session) return { outcome: 'gone' };
     const finished = finish(session, turn, this.#rules);
-    if (finished.outcome === 'finished') this.#touched(key, session);
+    if (finished.outcome === 'finished') this.#stepped(key, session);
     return finished;
   }
 
-  async renew(key: SessionKey, epoch: number, leaseMs: number) {
-    const session = this.#find(key);
-    return session ? renew(session, epoch, leaseMs, this.#clock.now()) : ({ outcome: 'gone' } as const);
+  async renew(key: SessionKey, epoch: number, leaseMs: number): Promise<Renewed> {
+    const session = this.#shelf.find(key);
+    return session ? renew(session, epoch, leaseMs, this.#clock.now()) : { outcome: 'gone' };
+  }
+
+  async requestCancel(key: SessionKey, turnId: string, keep: Keep): Promise<boolean> {
+    const session = this.#get(key);
+    if (!session.turns.has(turnId)) throw turnNotFound();
+    const kept = requestCancel(session, turnId, keep);
+    if (kept) queueMicrotask(() => this.#tellCancel({ key, epoch: session.epoch, keep: kept }));
+    return kept !== undefined;
+  }
+
+  onCancel(listener: (request: CancelRequest) => void): void {
+    this.#tellCancel = listener;
   }
 
   async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
-    const session = this.#find(key);
+    const session = this.#shelf.find(key);
     if (!session || !reap(session, turn, this.#rules, this.#clock.now())) return false;
-    this.#touched(key, session);
+    this.#stepped(key, session);
     return true;
   }
 
@@ -155,9 +158,19 @@ export class MemorySessionStore implements SessionStore {
     return record;
   }
 
+  async epochOf(key: SessionKey, turnId: string): Promise<number> {
+    const epoch = this.#get(key).turns.get(turnId)?.epoch;
+    if (epoch === undefined) throw turnNotFound();
+    return epoch;
+  }
+
   async readFrames(key: SessionKey, epoch: number, afterSeq: number): Promise<readonly EventBatch[]> {
-    const log = this.#find(key)?.log ?? [];
+    const log = this.#shelf.find(key)?.log ?? [];
     return log.filter((entry) => entry.epoch === epoch && entry.batch.lastSeq > afterSeq).map(({ batch }) => batch);
+  }
+
+  async watch(key: SessionKey, ring: () => void): Promise<Watch> {
+    return this.#doorbells.watch(key, ring);
   }
 
   async isReady(): Promise<boolean> {
@@ -165,8 +178,7 @@ export class MemorySessionStore implements SessionStore {
   }
 
   async close(): Promise<void> {
-    this.#owners.clear();
-    this.#count = 0;
+    this.#shelf.clear();
   }
 
   #newSession(given: CreateSession): MemorySession {
@@ -174,73 +186,18 @@ export class MemorySessionStore implements SessionStore {
     // Never an epoch twice, also not for a session of a name that was used before.
     const bornEpoch = Math.max(this.#lastEpoch + 1, nowMs * 1000);
     this.#lastEpoch = bornEpoch;
-    return {
-      config: given.config,
-      ttlS: given.ttlS,
-      createTimeMs: nowMs,
-      updateTimeMs: nowMs,
-      expireTimeMs: nowMs + given.ttlS * 1000,
-      version: 1,
-      attempt: given.attempt,
-      history: [...given.messages],
-      historyBytes: given.messages.reduce((sum, message) => sum + message.length, 0),
-      openCalls: given.openCalls,
-      bornEpoch,
-      epoch: bornEpoch,
-      turns: new Map(),
-      turnBytes: 0,
-      fullRecords: new Map(),
-      log: [],
-      usage: { promptTokens: 0, outputTokens: 0, thoughtTokens: 0, cachedTokens: 0, totalTokens: 0 },
-    };
-  }
-
-  #find({ owner, sessionId }: SessionKey): MemorySession | undefined {
-    const session = this.#owners.get(owner)?.sessions.get(sessionId);
-    if (session && session.expireTimeMs <= this.#clock.now()) {
-      this.#remove({ owner, sessionId });
-      return undefined;
-    }
-    return session;
+    return newSession(given, bornEpoch, nowMs);
   }
 
   #get(key: SessionKey): MemorySession {
-    const session = this.#find(key);
+    const session = this.#shelf.find(key);
     if (!session) throw sessionNotFound();
     return session;
   }
 
-  #touched(key: SessionKey, session: MemorySession): void {
-    touch(session, this.#clock.now());
-    this.#activity += 1;
-    this.#owners.get(key.owner)?.activity.note(key.sessionId, this.#activity);
+  /** A turn has taken a step. */
+  #stepped(key: SessionKey, session: MemorySession): void {
+    this.#shelf.touch(key, session);
+    this.#doorbells.ring(key);
   }
-
-  #add({ owner, sessionId }: SessionKey, session: MemorySession): void {
-    const owned = this.#owners.get(owner) ?? { sessions: new Map(), activity: new ActivityList() };
-    this.#owners.set(owner, owned);
-    owned.sessions.set(sessionId, session);
-    this.#activity += 1;
-    owned.activity.note(sessionId, this.#activity);
-    this.#count += 1;
-  }
-
-  #remove({ owner, sessionId }: SessionKey): void {
-    const owned = this.#owners.get(owner);
-    if (!owned?.sessions.delete(sessionId)) return;
-    owned.activity.forget(sessionId);
-    this.#count -= 1;
-    if (owned.sessions.size === 0) this.#owners.delete(owner);
-  }
-
-  #dropExpired(): void {
-    for (const [owner, { sessions }] of this.#owners) {
-      for (const sessionId of sessions.keys()) this.#find({ owner, sessionId });
-    }
-  }
-}
-
-function activityOf(pageToken: string): number {
-  if (/^\d{1,15}$/.test(pageToken)) return Number(pageToken);
-  throw invalidPageToken();
 }

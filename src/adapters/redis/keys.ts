@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import type { SessionKey } from '../../chat/session.ts';
 
 export interface SessionKeys {
-  /** Hash: configuration, version, counts, epoch, who runs, token sums. */
+  /** Hash: configuration, version, counts, epoch, who runs, token sums. The channel that rings has the same name. */
   readonly meta: string;
   /** List: one serialized message each. */
   readonly history: string;
@@ -48,4 +48,9 @@ export function allKeys(keys: SessionKeys): readonly string[] {
 /** Sorted set: the owner's session ids by time of their newest activity. */
 export function sessionListKey(prefix: string, owner: string): string {
   return `${prefix}:{${ownerTag(owner)}}:sessions`;
+}
+
+/** Channel: what one replica is told by the others. */
+export function replicaChannel(prefix: string, replica: string): string {
+  return `${prefix}:replica:${replica}`;
 }

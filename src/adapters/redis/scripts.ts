@@ -29,6 +29,7 @@ export const SCRIPTS = {
   finish: load('finish'),
   renew: load('renew'),
   reap: load('reap'),
+  cancel: load('cancel'),
   touch: load('touch'),
   forget: load('forget'),
 } as const satisfies Record<string, Script>;

@@ -1,10 +1,10 @@
 // POST /v1/sessions/{sessionId}/messages/stream: one question, its answer as Server-Sent Events. What fails before the
 // model has said a word is an ordinary problem; afterwards it is the last event.
 
-import type { FastifyReply } from 'fastify';
 import type { RunningTurn } from '../../chat/running-turn.ts';
 import { watchConnection } from '../connection.ts';
-import type { EdgeDependencies, Route } from '../edge.ts';
+import type { Route } from '../edge.ts';
+import { sendEvents } from '../event-stream.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsEventStream } from '../negotiation.ts';
 import { sendProblem } from '../problem-handlers.ts';
@@ -13,7 +13,6 @@ import { EventStream } from '../schemas/events.ts';
 import { IfMatchHeaders, NoQuery, SessionParams } from '../schemas/parameters.ts';
 import { ref } from '../schemas/schema.ts';
 import { StreamMessage } from '../schemas/turn.ts';
-import { OPEN_COMMENT, streamLog } from '../sse-stream.ts';
 import { addressTurn, readSend } from './read-send.ts';
 import { SEND_PROBLEMS } from './send-problems.ts';
 
@@ -51,9 +50,7 @@ export const streamMessage: Route = (app, deps) => {
         const { problem } = await running.ended;
         if (problem) return sendProblem(reply, problem);
       }
-      // The plugin says keep-alive even to those who asked for the opposite, and would leave their connection open.
-      if (/\bclose\b/i.test(request.headers.connection ?? '')) reply.header('connection', 'close');
-      await stream(reply, running, deps);
+      await sendEvents(reply, { log: running.log }, deps.sse);
       return reply;
     },
   );
@@ -65,14 +62,4 @@ async function firstWord(running: RunningTurn, delayMs: number): Promise<void> {
   const timer = setTimeout(resolve, delayMs);
   await Promise.race([running.answered, promise]);
   clearTimeout(timer);
-}
-
-async function stream(reply: FastifyReply, running: RunningTurn, deps: EdgeDependencies): Promise<void> {
-  reply.header('cache-control', 'no-cache, no-store, no-transform');
-  reply.sse.keepAlive();
-  reply.sse.sendHeaders(200);
-  // `sendHeaders` alone waits for the first write; the comment goes with the headers.
-  reply.raw.write(OPEN_COMMENT);
-  await streamLog(reply.raw, running.log, deps.sse, reply.elapsedTime);
-  reply.sse.close();
 }

@@ -6,6 +6,7 @@ import { Problem } from './problem.ts';
 import { ActiveTurn, NewSession, Session, SessionPage, SessionPatch, Usage } from './session.ts';
 import { CountTokens, TokenCount } from './token-count.ts';
 import {
+  CancelTurn,
   Candidate,
   CandidateWithoutText,
   Citation,
@@ -29,6 +30,7 @@ export const COMPONENTS = [
   MessagePage,
   SendMessage,
   StreamMessage,
+  CancelTurn,
   Turn,
   Candidate,
   Citation,

@@ -22,3 +22,14 @@ export const PAGE_SIZE_DEFAULT = 50;
 export const IfMatchHeaders = Type.Object({
   'if-match': Type.Optional(Type.String({ description: 'The ETag that the session must have, or `*`.' })),
 });
+
+/** Where a stream goes on. The header is what browsers send by themselves. */
+const EVENT_ID_LENGTH = { maxLength: 64 };
+export const EventsQuery = closed({
+  after: Type.Optional(Type.String({ ...EVENT_ID_LENGTH, description: 'The id of the last event that was seen.' })),
+});
+export const LastEventIdHeaders = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({ ...EVENT_ID_LENGTH, description: 'The id of the last event that was seen; wins over `after`.' }),
+  ),
+});

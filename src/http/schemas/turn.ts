@@ -39,6 +39,18 @@ export const StreamMessage = named(
   ),
 );
 
+export const CancelTurn = named(
+  'CancelTurn',
+  closed({
+    keep: Type.Optional(
+      words(['none', 'partial'], {
+        default: 'none',
+        description: 'Whether the text that is there already enters the history, with its question.',
+      }),
+    ),
+  }),
+);
+
 export const Citation = named(
   'Citation',
   closed({

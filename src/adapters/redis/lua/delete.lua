@@ -5,4 +5,5 @@
 local activity = redis.call('HGET', KEYS[1], 'utime')
 if not activity then return {'GONE'} end
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+ring(KEYS[1])
 return {'OK', activity}

@@ -39,9 +39,10 @@ redis.call('HSET', KEYS[4], id, ARGV[8], id .. '/end', version)
 redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[8])
 trim_ledger(KEYS[1], KEYS[4], KEYS[5], ARGV[11], ARGV[12])
 
-redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq')
+redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq', 'holder', 'cancel')
 local ms = digits(math.floor(now_us() / 1000))
 redis.call('HSET', KEYS[1], 'utime', ms)
 expire(tonumber(meta[6]), KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6])
 expire(math.min(tonumber(meta[6]), tonumber(ARGV[6])), KEYS[3])
+ring(KEYS[1])
 return {'OK', version, ms, meta[6]}

@@ -13,6 +13,10 @@ local function expire(ms, ...)
   for _, key in ipairs({...}) do redis.call('PEXPIRE', key, digits(ms)) end
 end
 
+-- Tells whoever watches the session, on the channel that is named like its meta key. Never fails: while a slot moves, its
+-- new master refuses the channel, but the step itself has been taken; a lost ring is made good by looking now and then.
+local function ring(meta) redis.pcall('SPUBLISH', meta, '') end
+
 -- The ledger within its limits: the oldest turns go, the newest stays, however large it is.
 local function trim_ledger(meta, turns, ledger, turns_max, bytes_max)
   local bytes, count = tonumber(redis.call('HGET', meta, 'turnbytes')), redis.call('ZCARD', ledger)

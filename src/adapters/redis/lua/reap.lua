@@ -13,8 +13,9 @@ redis.call('HSET', KEYS[4], ARGV[1], ARGV[5], ARGV[1] .. '/end', 'reaped')
 redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[5])
 trim_ledger(KEYS[1], KEYS[4], KEYS[5], ARGV[7], ARGV[8])
 -- Without a running turn, whatever the lost producer still writes is refused.
-redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq')
+redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq', 'holder', 'cancel')
 redis.call('HSET', KEYS[1], 'utime', digits(ms))
 expire(tonumber(meta[4]), KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6])
 expire(math.min(tonumber(meta[4]), tonumber(ARGV[6])), KEYS[3])
+ring(KEYS[1])
 return {'REAPED', digits(ms), meta[4]}

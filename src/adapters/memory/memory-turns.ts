@@ -1,0 +1,148 @@
+// The steps of a turn on a session in memory. Single-threaded, so each function is one atomic step.
+
+import type { Usage } from '../../chat/language-model.ts';
+import type {
+  Appended,
+  BeginTurn,
+  Begun,
+  EventBatch,
+  Finished,
+  FinishTurn,
+  Lost,
+  ReapTurn,
+  Renewed,
+} from '../../chat/session-store.ts';
+import type { Keep } from '../../chat/turn-machine.ts';
+import { keepWhileRunning, type MemorySession, type Running } from './memory-session.ts';
+
+export interface LedgerRules {
+  readonly ledgerTurnsMax: number;
+  readonly ledgerBytesMax: number;
+}
+
+export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): Begun {
+  const { running, epoch, version, history } = session;
+  if (running) {
+    if (running.attempt === turn.attempt) return { outcome: 'begun', epoch, version, history: [...history] };
+    return { outcome: 'busy', turnId: running.turnId, epoch, hasLease: running.leaseUntilMs > nowMs };
+  }
+  if (session.turns.has(turn.turnId)) return { outcome: 'turn_exists' };
+  if (turn.ifVersion !== undefined && turn.ifVersion !== version) return { outcome: 'version_mismatch', version };
+  if (session.openCalls !== turn.answeredCalls) return { outcome: 'calls_mismatch', openCalls: session.openCalls };
+  const { messages, bytes } = turn.historyLimit;
+  if (history.length + 2 > messages || session.historyBytes + turn.question.length > bytes) {
+    return { outcome: 'history_full', messageCount: history.length };
+  }
+  session.log = session.log.filter((entry) => entry.epoch === epoch);
+  session.epoch = epoch + 1;
+  session.running = { turnId: turn.turnId, attempt: turn.attempt, leaseUntilMs: nowMs + turn.leaseMs, seq: 0 };
+  session.turns.set(turn.turnId, { epoch: session.epoch, record: turn.record });
+  session.question = turn.question;
+  return { outcome: 'begun', epoch: session.epoch, version, history: [...history] };
+}
+
+export function append(session: MemorySession, epoch: number, batch: EventBatch): Appended {
+  const lost = lossOf(session, epoch);
+  if (lost || !session.running) return lost ?? { outcome: 'fenced' };
+  const { running } = session;
+  if (running.seq !== batch.afterSeq) {
+    return running.seq >= batch.lastSeq
+      ? { outcome: 'appended', ...cancelOf(running) }
+      : { outcome: 'gap', lastSeq: running.seq };
+  }
+  session.log.push({ epoch, batch });
+  running.seq = batch.lastSeq;
+  return { outcome: 'appended', ...cancelOf(running) };
+}
+
+export function finish(session: MemorySession, turn: FinishTurn, rules: LedgerRules): Finished {
+  if (turn.epoch <= session.bornEpoch) return { outcome: 'gone' };
+  const ended = session.turns.get(turn.turnId)?.end;
+  if (typeof ended === 'number') return { outcome: 'finished', version: ended };
+  if (session.epoch !== turn.epoch || session.running?.turnId !== turn.turnId) return { outcome: 'fenced' };
+  const version = session.version + (turn.messages ? 1 : 0);
+  if (version !== turn.version) return { outcome: 'version_moved', version };
+  if (session.running.seq !== turn.batch.afterSeq) return { outcome: 'gap', lastSeq: session.running.seq };
+
+  session.log.push({ epoch: turn.epoch, batch: turn.batch });
+  if (turn.messages) commit(session, turn, turn.messages);
+  else {
+    const kept = session.latestTurnId;
+    for (const turnId of session.fullRecords.keys()) if (turnId !== kept) session.fullRecords.delete(turnId);
+  }
+  if (turn.fullRecord) session.fullRecords.set(turn.turnId, turn.fullRecord);
+  session.turns.set(turn.turnId, { epoch: turn.epoch, record: turn.record, end: version });
+  session.turnBytes += turn.record.length;
+  trimLedger(session, rules);
+  addUsage(session, turn.usage);
+  session.running = undefined;
+  return { outcome: 'finished', version };
+}
+
+function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Uint8Array, Uint8Array]): void {
+  session.history.push(...messages);
+  session.historyBytes += messages[0].length + messages[1].length;
+  session.version = turn.version;
+  session.openCalls = turn.openCalls;
+  session.latestTurnId = turn.turnId;
+  session.question = undefined;
+  session.fullRecords.clear();
+}
+
+function trimLedger(session: MemorySession, { ledgerTurnsMax, ledgerBytesMax }: LedgerRules): void {
+  for (const [turnId, { record, end }] of session.turns) {
+    const isWithin = session.turns.size <= ledgerTurnsMax && session.turnBytes <= ledgerBytesMax;
+    if (isWithin || session.turns.size <= 1) return;
+    session.turns.delete(turnId);
+    if (end !== undefined) session.turnBytes -= record.length;
+  }
+}
+
+function addUsage(session: MemorySession, usage: Usage | undefined): void {
+  if (!usage) return;
+  const { promptTokens, outputTokens, thoughtTokens, cachedTokens, totalTokens } = session.usage;
+  session.usage = {
+    promptTokens: promptTokens + usage.promptTokens,
+    outputTokens: outputTokens + usage.outputTokens,
+    thoughtTokens: thoughtTokens + (usage.thoughtTokens ?? 0),
+    cachedTokens: cachedTokens + (usage.cachedTokens ?? 0),
+    totalTokens: totalTokens + usage.totalTokens,
+  };
+}
+
+export function renew(session: MemorySession, epoch: number, leaseMs: number, nowMs: number): Renewed {
+  const lost = lossOf(session, epoch);
+  if (lost || !session.running) return lost ?? { outcome: 'fenced' };
+  session.running.leaseUntilMs = nowMs + leaseMs;
+  keepWhileRunning(session, nowMs);
+  return { outcome: 'renewed', ...cancelOf(session.running) };
+}
+
+/** The request as its producer gets it; the first to ask decides what is kept. `undefined` when the turn does not run. */
+export function requestCancel(session: MemorySession, turnId: string, keep: Keep): Keep | undefined {
+  const { running } = session;
+  if (running?.turnId !== turnId) return undefined;
+  running.cancel ??= keep;
+  return running.cancel;
+}
+
+function cancelOf({ cancel }: Running): { readonly cancel?: Keep } {
+  return cancel ? { cancel } : {};
+}
+
+export function reap(session: MemorySession, turn: ReapTurn, rules: LedgerRules, nowMs: number): boolean {
+  const { running } = session;
+  if (session.epoch !== turn.epoch || running?.turnId !== turn.turnId || running.leaseUntilMs > nowMs) return false;
+  const batch = { afterSeq: running.seq, lastSeq: turn.frame.seq, frames: turn.frame.bytes };
+  session.log.push({ epoch: turn.epoch, batch });
+  session.turns.set(turn.turnId, { epoch: turn.epoch, record: turn.record, end: 'reaped' });
+  session.turnBytes += turn.record.length;
+  trimLedger(session, rules);
+  session.running = undefined;
+  return true;
+}
+
+function lossOf(session: MemorySession, epoch: number): Lost | undefined {
+  if (epoch <= session.bornEpoch) return { outcome: 'gone' };
+  return session.epoch === epoch ? undefined : { outcome: 'fenced' };
+}

@@ -1,0 +1,174 @@
+// The steps of a turn in Redis: each is one script, whose outcomes are translated here, once.
+
+import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
+import type { SessionKey } from '../../chat/session.ts';
+import type {
+  Appended,
+  BeginTurn,
+  Begun,
+  EventBatch,
+  Finished,
+  FinishTurn,
+  ReapTurn,
+  Renewed,
+} from '../../chat/session-store.ts';
+import type { Keep } from '../../chat/turn-machine.ts';
+import { allKeys, replicaChannel, type SessionKeys, sessionKeys } from './keys.ts';
+import type { RedisArgument, RedisConnection } from './redis-connection.ts';
+import { SCRIPTS, type Script } from './scripts.ts';
+import type { SessionList } from './session-list.ts';
+import { number, text } from './stored-session.ts';
+import { cancelOf } from './stored-turn.ts';
+
+export interface StoreRules {
+  /** How long frames can be read again after their turn has ended. */
+  readonly logTtlMs: number;
+  /** Same while it runs; slides with every append. */
+  readonly runningLogTtlMs: number;
+  readonly ledgerTurnsMax: number;
+  readonly ledgerBytesMax: number;
+}
+
+export interface TurnsOwn {
+  readonly prefix: string;
+  /** Of this process, among all that share the sessions. */
+  readonly replica: string;
+  readonly rules: StoreRules;
+  readonly list: SessionList;
+}
+
+/** Members of the port `SessionStore`; promises and errors are described there. */
+export class RedisTurns {
+  readonly #redis: RedisConnection;
+  readonly #own: TurnsOwn;
+
+  constructor(redis: RedisConnection, own: TurnsOwn) {
+    this.#redis = redis;
+    this.#own = own;
+  }
+
+  async begin(key: SessionKey, turn: BeginTurn): Promise<Begun> {
+    const { turnId, attempt, record, question, answeredCalls, leaseMs, historyLimit } = turn;
+    const args = [turnId, attempt, record, question, answeredCalls, turn.ifVersion ?? '', leaseMs];
+    const limits = [historyLimit.messages, historyLimit.bytes];
+    // One round trip for both: reading a long history through the script would cost Redis three times as much.
+    const [[outcome, first, second, third, ttl, count], history] = await Promise.all([
+      this.#run(SCRIPTS.begin, key, [...args, ...limits, this.#own.replica]),
+      this.#redis.call('LRANGE', this.#keys(key).history, 0, -1),
+    ]);
+    switch (outcome) {
+      case 'OK':
+        this.#own.list.touchSoon(key, number(third), number(ttl));
+        return {
+          outcome: 'begun',
+          epoch: number(first),
+          version: number(second),
+          history: await this.#historyOf(key, number(count), history as Uint8Array[]),
+        };
+      case 'BUSY':
+        return { outcome: 'busy', turnId: text(first), epoch: number(second), hasLease: number(third) === 1 };
+      case 'EXISTS':
+        return { outcome: 'turn_exists' };
+      case 'MOVED':
+        return { outcome: 'version_mismatch', version: number(first) };
+      case 'FULL':
+        return { outcome: 'history_full', messageCount: number(first) };
+      case 'CALLS':
+        return { outcome: 'calls_mismatch', openCalls: Buffer.from(first as Uint8Array).toString('utf8') };
+      default:
+        throw sessionNotFound();
+    }
+  }
+
+  async append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended> {
+    const { meta, events } = this.#keys(key);
+    const args = [epoch, batch.afterSeq, batch.lastSeq, batch.frames, this.#own.rules.runningLogTtlMs];
+    const [word, detail] = await this.#redis.run(SCRIPTS.append, [meta, events], args);
+    const outcome = text(word);
+    if (outcome === 'OK') return { outcome: 'appended', ...cancelOf(detail) };
+    if (outcome === 'GAP') return { outcome: 'gap', lastSeq: number(detail) };
+    return { outcome: outcome === 'FENCED' ? 'fenced' : 'gone' };
+  }
+
+  async finish(key: SessionKey, turn: FinishTurn): Promise<Finished> {
+    const { batch, usage, messages } = turn;
+    const rules = this.#own.rules;
+    const [outcome, detail, activity, ttl] = await this.#run(SCRIPTS.finish, key, [
+      ...[turn.turnId, turn.epoch, batch.afterSeq, batch.lastSeq, batch.frames, rules.logTtlMs, turn.version],
+      ...[turn.record, turn.fullRecord ?? '', turn.openCalls, rules.ledgerTurnsMax, rules.ledgerBytesMax],
+      ...[usage?.promptTokens ?? 0, usage?.outputTokens ?? 0, usage?.thoughtTokens ?? 0],
+      ...[usage?.cachedTokens ?? 0, usage?.totalTokens ?? 0],
+      ...(messages ?? []),
+    ]);
+    switch (outcome) {
+      case 'OK':
+        if (activity) this.#own.list.touchSoon(key, number(activity), number(ttl));
+        return { outcome: 'finished', version: number(detail) };
+      case 'GAP':
+        return { outcome: 'gap', lastSeq: number(detail) };
+      case 'MOVED':
+        return { outcome: 'version_moved', version: number(detail) };
+      default:
+        return { outcome: outcome === 'FENCED' ? 'fenced' : 'gone' };
+    }
+  }
+
+  async renew(key: SessionKey, epoch: number, leaseMs: number): Promise<Renewed> {
+    const [outcome, cancel] = await this.#run(SCRIPTS.renew, key, [epoch, leaseMs]);
+    if (outcome === 'OK') return { outcome: 'renewed', ...cancelOf(cancel) };
+    return { outcome: outcome === 'FENCED' ? 'fenced' : 'gone' };
+  }
+
+  async requestCancel(key: SessionKey, turnId: string, keep: Keep): Promise<boolean> {
+    const { meta, turns } = this.#keys(key);
+    const [word, epoch, holder, kept] = await this.#redis.run(SCRIPTS.cancel, [meta, turns], [turnId, keep]);
+    switch (text(word)) {
+      case 'ASKED': {
+        const request = { key, epoch: number(epoch), ...cancelOf(kept) };
+        // Only to be quick: the turn is told by the store in any case.
+        const told = this.#redis.call(
+          'SPUBLISH',
+          replicaChannel(this.#own.prefix, text(holder)),
+          JSON.stringify(request),
+        );
+        told.catch(() => undefined);
+        return true;
+      }
+      case 'OVER':
+        return false;
+      case 'NONE':
+        throw turnNotFound();
+      default:
+        throw sessionNotFound();
+    }
+  }
+
+  async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
+    const { turnId, epoch, frame, record } = turn;
+    const { logTtlMs, ledgerTurnsMax, ledgerBytesMax } = this.#own.rules;
+    const args = [turnId, epoch, frame.seq, frame.bytes, record, logTtlMs, ledgerTurnsMax, ledgerBytesMax];
+    const [outcome, activity, ttl] = await this.#run(SCRIPTS.reap, key, args);
+    if (outcome !== 'REAPED') return false;
+    this.#own.list.touchSoon(key, number(activity), number(ttl));
+    return true;
+  }
+
+  #keys(key: SessionKey): SessionKeys {
+    return sessionKeys(this.#own.prefix, key);
+  }
+
+  /**
+   * What was read beside the script may be older than its claim (the script had to be loaded first, or was redirected):
+   * then it is read again. From the claim on nobody else changes it.
+   */
+  async #historyOf(key: SessionKey, count: number, read: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+    if (read.length === count) return read;
+    return (await this.#redis.call('LRANGE', this.#keys(key).history, 0, -1)) as Uint8Array[];
+  }
+
+  /** Runs a script that takes all keys of the session; its first word comes as a string. */
+  async #run(script: Script, key: SessionKey, args: readonly RedisArgument[]): Promise<[string, ...unknown[]]> {
+    const [word, ...rest] = await this.#redis.run(script, allKeys(this.#keys(key)), args);
+    return [text(word), ...rest];
+  }
+}

@@ -1,0 +1,155 @@
+// The log of a turn that another process produces (or has produced), read from the store: first what is there, then what
+// comes. A ring of the session's doorbell says when to read; a timer reads anyway, since rings can be lost, and notices a
+// producer that has died. One for each turn and process, however many viewers there are.
+
+import { type Clock, isoTime } from './clock.ts';
+import { ChatError } from './errors.ts';
+import { FrameLog } from './frame-log.ts';
+import type { SessionKey } from './session.ts';
+import type { RunningMark, SessionStore, Watch } from './session-store.ts';
+import type { Turn } from './turn.ts';
+import { encodeFrame, isTerminal, splitFrames, terminalEvent } from './turn-event.ts';
+
+export interface FollowRules {
+  /** How often the log is read without a ring. */
+  readonly followMs: number;
+}
+
+export interface FollowDependencies {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly rules: FollowRules;
+  /** Ends a turn whose producer is dead; the store decides. */
+  readonly reap: (key: SessionKey, mark: RunningMark) => Promise<void>;
+}
+
+/** A moment more than the lease, so that the clock of the store agrees. */
+const LEASE_GRACE_MS = 100;
+
+export class FollowedLog extends FrameLog {
+  readonly #key: SessionKey;
+  readonly #turn: Turn;
+  readonly #deps: FollowDependencies;
+  #watch: Watch | undefined;
+  #stopTimer: (() => void) | undefined;
+  #reading: Promise<void> | undefined;
+  #isDirty = false;
+  /** Something is missing between what was read and what there is. */
+  #hasGap = false;
+  #isComplete = false;
+
+  /** `turn` is what is known of it: for its last event, should the session be deleted. */
+  constructor(key: SessionKey, turn: Turn, epoch: number, deps: FollowDependencies) {
+    super(epoch);
+    this.#key = key;
+    this.#turn = turn;
+    this.#deps = deps;
+  }
+
+  /** Whether its beginning is gone: then it cannot be read. */
+  get hasExpired(): boolean {
+    return this.#hasGap;
+  }
+
+  /** Whether its last event is there; it can also end without one (`close`). */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Reads what is there, and keeps on reading. Fails with `store_unavailable`. */
+  async open(): Promise<void> {
+    this.#watch = await this.#deps.store.watch(this.#key, () => this.#ring());
+    await this.#read();
+    if (!this.hasEnded) this.#schedule(this.#deps.rules.followMs);
+  }
+
+  /** Nobody reads it any more, or this process has to go: its cursors end without a last event, and come back elsewhere. */
+  close(): void {
+    this.#watch?.close();
+    this.#watch = undefined;
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+    if (!this.hasEnded) this.finish();
+  }
+
+  #complete(): void {
+    this.#isComplete = true;
+    this.close();
+  }
+
+  #ring(): void {
+    if (this.hasEnded) return;
+    this.#isDirty = true;
+    this.#reading ??= this.#readWhileDirty().finally(() => {
+      this.#reading = undefined;
+    });
+  }
+
+  async #readWhileDirty(): Promise<void> {
+    while (this.#isDirty && !this.hasEnded) {
+      this.#isDirty = false;
+      try {
+        await this.#read();
+      } catch {
+        // The store is away: the timer comes back to it, and viewers keep their connection meanwhile.
+        return;
+      }
+    }
+  }
+
+  async #read(): Promise<void> {
+    for (const batch of await this.#deps.store.readFrames(this.#key, this.epoch, this.lastSeq)) {
+      if (this.hasEnded) return;
+      if (batch.afterSeq > this.lastSeq) {
+        this.#hasGap = true;
+        this.close();
+        return;
+      }
+      const frames = splitFrames(batch).filter(({ seq }) => seq > this.lastSeq);
+      this.add(frames);
+      const last = frames.at(-1);
+      if (last && isTerminal(last)) this.#complete();
+    }
+  }
+
+  #schedule(ms: number): void {
+    this.#stopTimer?.();
+    this.#stopTimer = this.#deps.clock.after(ms, () => void this.#look());
+  }
+
+  /** What no ring tells: a lost ring, a dead producer, a session that has gone. */
+  async #look(): Promise<void> {
+    let nextMs = this.#deps.rules.followMs;
+    try {
+      await this.#read();
+      if (!this.hasEnded) nextMs = await this.#lookAtProducer();
+    } catch (error) {
+      if (error instanceof ChatError && error.code === 'session_not_found') this.#endAsDeleted();
+    }
+    if (!this.hasEnded) this.#schedule(nextMs);
+  }
+
+  /** When to look again. */
+  async #lookAtProducer(): Promise<number> {
+    const { store, clock, rules, reap } = this.#deps;
+    const { running } = await store.read(this.#key);
+    if (running?.epoch !== this.epoch) {
+      // It has ended between the two reads, or its log is not there any more.
+      await this.#read();
+      if (!this.hasEnded) this.close();
+      return rules.followMs;
+    }
+    const leaseMs = running.leaseUntilMs - clock.now();
+    if (leaseMs > 0) return Math.min(rules.followMs, leaseMs + LEASE_GRACE_MS);
+    await reap(this.#key, running);
+    await this.#read();
+    return LEASE_GRACE_MS;
+  }
+
+  /** To delete a session is to cancel its turn; there is nothing left that could tell. */
+  #endAsDeleted(): void {
+    const turn = { ...this.#turn, state: 'CANCELLED' as const, endTime: isoTime(this.#deps.clock.now()) };
+    this.add([encodeFrame(this.epoch, this.lastSeq + 1, terminalEvent(turn))]);
+    this.#complete();
+  }
+}

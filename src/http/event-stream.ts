@@ -1,0 +1,28 @@
+// An answer of events: its headers, its first comment, then the log.
+
+import type { FastifyReply } from 'fastify';
+import type { FrameSource } from '../chat/frame-log.ts';
+import { OPEN_COMMENT, type SseRules, streamLog } from './sse-stream.ts';
+
+export interface EventsToSend {
+  readonly log: FrameSource;
+  /** What the client has seen already. */
+  readonly afterSeq?: number;
+}
+
+/** Resolves when the stream has ended, in whatever way. */
+export async function sendEvents(
+  reply: FastifyReply,
+  { log, afterSeq = 0 }: EventsToSend,
+  rules: SseRules,
+): Promise<void> {
+  // The plugin says keep-alive even to those who asked for the opposite, and would leave their connection open.
+  if (/\bclose\b/i.test(reply.request.headers.connection ?? '')) reply.header('connection', 'close');
+  reply.header('cache-control', 'no-cache, no-store, no-transform');
+  reply.sse.keepAlive();
+  reply.sse.sendHeaders(200);
+  // `sendHeaders` alone waits for the first write; the comment goes with the headers.
+  reply.raw.write(OPEN_COMMENT);
+  await streamLog(reply.raw, log, rules, { afterSeq, silentMs: reply.elapsedTime });
+  reply.sse.close();
+}

@@ -1,0 +1,61 @@
+// GET /v1/sessions/{sessionId}/turns/{turnId}/events: the events of a turn, from the beginning or after the last one that
+// was seen, then what comes; on any replica, as often as wanted.
+
+import type { FastifyRequest } from 'fastify';
+import { invalidField } from '../../chat/errors.ts';
+import { type EventCursor, readEventId } from '../../chat/turn-event.ts';
+import type { Route } from '../edge.ts';
+import { sendEvents } from '../event-stream.ts';
+import { ownerOf } from '../identity.ts';
+import { wantsEventStream } from '../negotiation.ts';
+import { eventStream, NO_CONTENT, problems } from '../responses.ts';
+import { EventStream } from '../schemas/events.ts';
+import { EventsQuery, LastEventIdHeaders, TurnParams } from '../schemas/parameters.ts';
+
+export const streamTurn: Route = (app, { sessions, sse }) => {
+  app.get(
+    '/v1/sessions/:sessionId/turns/:turnId/events',
+    {
+      // The plugin attaches the lifecycle; negotiation, heartbeats and the data path are ours.
+      sse: { kind: 'manual', heartbeat: false },
+      onRequest: wantsEventStream,
+      schema: {
+        operationId: 'streamTurn',
+        summary: 'Watch a turn, from the beginning or from where one has left off',
+        tags: ['turns'],
+        params: TurnParams,
+        querystring: EventsQuery,
+        headers: LastEventIdHeaders,
+        response: {
+          200: eventStream('The events after the cursor, then what comes.', EventStream),
+          204: { ...NO_CONTENT, description: 'The turn is over, and nothing comes after the cursor.' },
+          ...problems({ hasBody: false }, 'session_not_found', 'turn_not_found', 'log_expired', 'draining'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { sessionId, turnId } = request.params;
+      const cursor = cursorOf(request);
+      const view = await sessions
+        .open(ownerOf(request), sessionId)
+        .view(cursor === undefined ? { turnId } : { turnId, cursor });
+      if (!view) return reply.code(204).send();
+      try {
+        await sendEvents(reply, view, sse);
+      } finally {
+        view.release();
+      }
+      return reply;
+    },
+  );
+};
+
+/** The header wins: a browser that reconnects sends it beside the address it was given. */
+function cursorOf({ headers, query }: FastifyRequest): EventCursor | undefined {
+  const header = headers['last-event-id'];
+  const [name, id] = header === undefined ? ['after', (query as { after?: string }).after] : ['last-event-id', header];
+  if (id === undefined) return undefined;
+  const cursor = readEventId(String(id));
+  if (!cursor) throw invalidField(name, 'is not the id of an event');
+  return cursor;
+}
