@@ -11,12 +11,15 @@ import { versionMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { RunningTurns } from './running-turns.ts';
 import type { SessionKey } from './session.ts';
-import type { BeginTurn, Begun } from './session-store.ts';
+import type { BeginTurn, Begun, Recalled } from './session-store.ts';
 import { startedTurn, type TurnStart } from './turn.ts';
 import type { TurnDependencies } from './turn-plan.ts';
 
 /** How often a dead turn is reaped before giving up: others may begin and die in between. */
 const REAPS_MAX = 8;
+
+/** How long a send can be sent again. */
+const IDEMPOTENCY_TTL_MS = 86_400_000;
 
 export interface ChatLimits {
   readonly configBytesMax: number;
@@ -34,17 +37,26 @@ export interface ChatDependencies extends TurnDependencies {
   readonly chatLimits: ChatLimits;
 }
 
+/** An earlier send of the same key has made this turn. */
+export interface RepeatedTurn {
+  readonly repeatedTurnId: string;
+}
+
 /**
- * Claim the session and start the turn. Fails, before anything has begun, with `draining`, `session_not_found`,
- * `invalid_argument`, `unsupported_by_model`, `turn_in_progress`, `turn_exists`, `version_mismatch`, `history_full`.
+ * Claim the session and start the turn, unless the same send has done so before. Fails, before anything has begun, with `draining`, `session_not_found`,
+ * `invalid_argument`, `unsupported_by_model`, `turn_in_progress`, `turn_exists`, `version_mismatch`, `history_full`,
+ * `idempotency_mismatch`.
  */
 export async function beginTurn(
   key: SessionKey,
   send: Send,
   isStream: boolean,
   deps: ChatDependencies,
-): Promise<RunningTurn> {
+): Promise<RunningTurn | RepeatedTurn> {
   const { store, running, clock, newId, model } = deps;
+  // Before anything that may have changed since: what was answered then is answered now.
+  const recalled = send.idempotency && (await store.recall(key, send.idempotency));
+  if (recalled) return repeatedTurn(recalled);
   if (running.isDraining) throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
   checkUserParts(send.parts, '/parts');
   checkFileUris(send.parts, deps.chatLimits.fileUris, '/parts');
@@ -60,6 +72,7 @@ export async function beginTurn(
     sent: { messages: stored.messageCount + 1, omittedMessages: 0 },
   };
   const begun = await claim(key, start, send, deps);
+  if (begun.outcome !== 'begun') return repeatedTurn(begun);
   const history = begun.history.map(decodeMessage);
   return running.run({
     key,
@@ -80,7 +93,7 @@ async function claim(
   start: TurnStart,
   send: Send,
   deps: ChatDependencies,
-): Promise<Extract<Begun, { outcome: 'begun' }>> {
+): Promise<Extract<Begun, { outcome: 'begun' }> | Recalled> {
   const { store, newId, chatLimits } = deps;
   const turn: BeginTurn = {
     turnId: start.turnId,
@@ -93,14 +106,24 @@ async function claim(
       messages: chatLimits.historyMessagesMax,
       bytes: chatLimits.historyBytesMax,
     },
+    ...(send.idempotency ? { idempotency: { ...send.idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
     attempt: newId(),
   };
   for (let reaps = 0; ; reaps += 1) {
     const begun = await store.begin(key, turn);
-    if (begun.outcome === 'begun') return begun;
+    if (begun.outcome === 'begun' || begun.outcome === 'repeated') return begun;
     if (begun.outcome !== 'busy' || begun.hasLease || reaps >= REAPS_MAX) throw refusal(begun);
     await reapTurn(key, begun, deps);
   }
+}
+
+function repeatedTurn(recalled: Recalled): RepeatedTurn {
+  if (recalled.outcome === 'repeated') return { repeatedTurnId: recalled.turnId };
+  throw idempotencyMismatch();
+}
+
+function idempotencyMismatch(): ChatError {
+  return new ChatError('idempotency_mismatch', 'This idempotency key was used for another request.');
 }
 
 function encodeQuestion(parts: readonly Part[], start: TurnStart): Uint8Array {
@@ -114,8 +137,10 @@ function encodeQuestion(parts: readonly Part[], start: TurnStart): Uint8Array {
   });
 }
 
-function refusal(begun: Exclude<Begun, { outcome: 'begun' }>): ChatError {
+function refusal(begun: Exclude<Begun, { outcome: 'begun' | 'repeated' }>): ChatError {
   switch (begun.outcome) {
+    case 'idempotency_mismatch':
+      return idempotencyMismatch();
     case 'busy':
       return new ChatError('turn_in_progress', 'Another turn of this session is running.', {
         activeTurnId: begun.turnId,

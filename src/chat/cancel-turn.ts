@@ -5,6 +5,7 @@ import type { FrameSource } from './frame-log.ts';
 import type { SessionKey } from './session.ts';
 import type { Turn } from './turn.ts';
 import type { Keep } from './turn-machine.ts';
+import { hasEnded } from './view-turn.ts';
 
 /** A turn that takes longer to settle is answered as it is. */
 const SETTLE_MS = 20_000;
@@ -23,7 +24,7 @@ export async function cancelTurn(
   const own = deps.running.find(key);
   if (own?.turnId === turnId) {
     own.cancel(keep);
-    await hasEnded(own.log, deps);
+    await settled(own.log, deps);
     return readTurn();
   }
   if (!(await deps.store.requestCancel(key, turnId, keep))) return readTurn();
@@ -32,22 +33,13 @@ export async function cancelTurn(
   const epoch = await deps.store.epochOf(key, turnId);
   const { log, release } = await deps.followed.follow(key, turn, epoch);
   try {
-    await hasEnded(log, deps);
+    await settled(log, deps);
   } finally {
     release();
   }
   return readTurn();
 }
 
-/** Resolves at the end of the log, or when it does not come. */
-async function hasEnded(log: FrameSource, { clock }: ChatDependencies): Promise<void> {
-  if (log.hasEnded) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const stopTimer = clock.after(SETTLE_MS, resolve);
-  const unwatch = log.watch(() => {
-    if (log.hasEnded) resolve();
-  });
-  await promise;
-  unwatch();
-  stopTimer();
+function settled(log: FrameSource, { clock }: ChatDependencies): Promise<void> {
+  return hasEnded(log, (resolve) => clock.after(SETTLE_MS, resolve));
 }

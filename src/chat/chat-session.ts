@@ -5,6 +5,7 @@
 import { beginTurn, type ChatDependencies } from './begin-turn.ts';
 import { cancelTurn } from './cancel-turn.ts';
 import { checkFileUris, checkUserParts, type Message, type Part } from './content.ts';
+import { EarlierTurn } from './earlier-turn.ts';
 import { asChatError, ChatError, invalidField } from './errors.ts';
 import type { TokenCount } from './language-model.ts';
 import { pageOfMessages } from './message-page.ts';
@@ -13,7 +14,7 @@ import { presentSession } from './present-session.ts';
 import { reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeMessage, decodeTurn, encodeLimitedConfig } from './records.ts';
 import { versionMismatch } from './refusals.ts';
-import type { RunningTurn } from './running-turn.ts';
+import { RunningTurn } from './running-turn.ts';
 import {
   METADATA_PAIRS_MAX,
   type MessageOrder,
@@ -35,6 +36,9 @@ export interface MessagePageRequest {
   readonly pageToken?: string;
   readonly order: MessageOrder;
 }
+
+/** A send without a key is always a turn of its own. */
+type SendOnce = Send & { readonly idempotency?: undefined };
 
 /** How often a step is taken again when the session changes under it, before giving up. */
 const CONFLICT_RETRIES = 8;
@@ -93,14 +97,21 @@ export class ChatSession {
     return pageOfMessages(this.#deps.store, this.key, request);
   }
 
-  /** One question, answered by one unary call. The turn runs on its own: it can be watched or waited for. */
-  sendMessage(send: Send): Promise<RunningTurn> {
-    return beginTurn(this.key, send, false, this.#deps);
+  /**
+   * One question, answered by one unary call. The turn runs on its own: it can be watched or waited for. With an
+   * idempotency key it may be one that was begun before. Errors: `beginTurn`.
+   */
+  sendMessage(send: SendOnce): Promise<RunningTurn>;
+  sendMessage(send: Send): Promise<RunningTurn | EarlierTurn>;
+  sendMessage(send: Send): Promise<RunningTurn | EarlierTurn> {
+    return this.#send(send, false);
   }
 
-  /** One question, answered as a stream of events. */
-  sendMessageStreaming(send: Send): Promise<RunningTurn> {
-    return beginTurn(this.key, send, true, this.#deps);
+  /** Same, answered as a stream of events. */
+  sendMessageStreaming(send: SendOnce): Promise<RunningTurn>;
+  sendMessageStreaming(send: Send): Promise<RunningTurn | EarlierTurn>;
+  sendMessageStreaming(send: Send): Promise<RunningTurn | EarlierTurn> {
+    return this.#send(send, true);
   }
 
   /**
@@ -139,6 +150,13 @@ export class ChatSession {
   /** The events of a turn, from its beginning or from a cursor on, on any replica. Promises and errors: `viewTurn`. */
   view(request: ViewRequest): Promise<TurnView | undefined> {
     return viewTurn(this.key, request, () => this.turn(request.turnId), this.#deps);
+  }
+
+  async #send(send: Send, isStream: boolean): Promise<RunningTurn | EarlierTurn> {
+    const begun = await beginTurn(this.key, send, isStream, this.#deps);
+    if (begun instanceof RunningTurn) return begun;
+    const turnId = begun.repeatedTurnId;
+    return new EarlierTurn(this.key, turnId, () => this.turn(turnId), this.#deps);
   }
 
   async #readTurn(turnId: string): Promise<Turn> {

@@ -6,6 +6,8 @@ import type { Frame } from './turn-event.ts';
 export interface FrameSource {
   /** After the end nothing is added: a cursor with nothing after it has seen everything. */
   readonly hasEnded: boolean;
+  /** 0 while it is empty. */
+  readonly lastSeq: number;
   /** The first frame after `seq`, if it is there already. */
   frameAfter(seq: number): Frame | undefined;
   /** Calls `listener` after every growth and at the end, until the returned function is called. */

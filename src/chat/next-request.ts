@@ -3,6 +3,7 @@
 import type { Part } from './content.ts';
 import type { GroundingSource, ModelRequest } from './language-model.ts';
 import { type SessionConfig, settingsOf } from './session.ts';
+import type { Idempotency } from './session-store.ts';
 import { checkSettings, mergeSettings, type SettingOverrides } from './settings.ts';
 
 /** One message of the user, and how it is to be answered. */
@@ -14,6 +15,8 @@ export interface Send {
   /** Chosen by the caller, so that the turn has an address before its first answer byte. */
   readonly turnId?: string;
   readonly ifVersion?: number;
+  /** Names this send, so that it can be sent again without being another one. */
+  readonly idempotency?: Idempotency;
 }
 
 /** Settings of the send win, field by field. Fails with `invalid_argument` when the result contradicts itself. */

@@ -47,8 +47,15 @@ export interface UpdateSession {
   readonly attempt: string;
 }
 
+/** A key by which a caller names one send, so that it can be sent again; and what was sent with it. */
+export interface Idempotency {
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
 export interface BeginTurn {
   readonly turnId: string;
+  readonly idempotency?: Idempotency & { readonly ttlMs: number };
   /** The record of the running turn. */
   readonly record: Uint8Array;
   /** Kept until the turn has committed, so that a turn that did not can be asked again. */
@@ -76,9 +83,15 @@ export type Begun =
       readonly hasLease: boolean;
     }
   | { readonly outcome: 'turn_exists' }
+  /** The key has been used: by a send of the same content, whose turn this is, or by another one. */
+  | Recalled
   | { readonly outcome: 'version_mismatch'; readonly version: number }
   | { readonly outcome: 'history_full'; readonly messageCount: number }
   | { readonly outcome: 'calls_mismatch'; readonly openCalls: string };
+
+export type Recalled =
+  | { readonly outcome: 'repeated'; readonly turnId: string }
+  | { readonly outcome: 'idempotency_mismatch' };
 
 /** A run of frames of one turn, and the sequence number that it follows. */
 export interface EventBatch {
@@ -166,6 +179,9 @@ export interface SessionStore {
 
   /** Messages of the committed history, in its order; fewer than `count` at the end. Costs O(page). */
   readMessages(key: SessionKey, range: MessageRange): Promise<readonly Uint8Array[]>;
+
+  /** What `begin` would answer for the sake of the idempotency key alone; `undefined` when the key is new. */
+  recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined>;
 
   /** Claim the session for a turn. The history comes with it, as the turn has to see it. */
   begin(key: SessionKey, turn: BeginTurn): Promise<Begun>;

@@ -55,3 +55,16 @@ function seqIn(epoch: number, cursor: EventCursor | undefined): number {
   if (cursor.epoch !== epoch) throw invalidField('lastEventId', 'is the id of an event of another turn');
   return cursor.seq;
 }
+
+/** Resolves at the end of a log, or when `stop` resolves first; what that returns is called afterwards. */
+export async function hasEnded(log: FrameSource, stop?: (resolve: () => void) => () => void): Promise<void> {
+  if (log.hasEnded) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const forget = stop?.(resolve);
+  const unwatch = log.watch(() => {
+    if (log.hasEnded) resolve();
+  });
+  await promise;
+  unwatch();
+  forget?.();
+}

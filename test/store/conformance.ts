@@ -8,6 +8,7 @@ import type { Bench } from './conformance/bench.ts';
 import { cancelBehaves } from './conformance/cancel.ts';
 import { deleteBehaves } from './conformance/delete.ts';
 import { finishBehaves } from './conformance/finish.ts';
+import { idempotencyBehaves } from './conformance/idempotency.ts';
 import { isolationBehaves } from './conformance/isolation.ts';
 import { leaseBehaves } from './conformance/lease.ts';
 import { ledgerBehaves } from './conformance/ledger.ts';
@@ -55,6 +56,7 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
     lifetimeBehaves(bench);
     watchBehaves(bench);
     cancelBehaves(bench);
+    idempotencyBehaves(bench);
     isolationBehaves(bench);
   });
 }

@@ -21,6 +21,8 @@ import { ManualClock } from './manual-clock.ts';
 import { ScriptedModel } from './scripted-model.ts';
 import { wrapStore } from './wrapped-store.ts';
 
+type SendOnce = Omit<Send, 'idempotency'>;
+
 export const FLUSH_MS = 50;
 export const FLUSH_BYTES = 16 * 1024;
 export const LEASE_MS = 20_000;
@@ -110,7 +112,7 @@ export class ChatScene {
   }
 }
 
-export function ask(text: string, given: Partial<Send> = {}): Send {
+export function ask(text: string, given: Partial<SendOnce> = {}): SendOnce {
   return { parts: [{ text }], overrides: {}, ...given };
 }
 

@@ -82,8 +82,8 @@ export class EventStream {
   ending: 'end' | 'cut' | undefined;
   text = '';
 
-  constructor(url: string, options: SendOptions = {}) {
-    this.call = open(url, 'POST', options);
+  constructor(url: string, options: SendOptions = {}, method = 'POST') {
+    this.call = open(url, method, options);
     this.call.on('error', () => {
       this.ending ??= 'cut';
     });
@@ -184,6 +184,11 @@ export class Client {
 
   stream(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): EventStream {
     return new EventStream(`${this.url}${path}/messages/stream`, { body, headers });
+  }
+
+  /** The events of a turn: its path, and `/events`. */
+  events(path: string, headers: Readonly<Record<string, string>> = {}): EventStream {
+    return new EventStream(`${this.url}${path}`, { headers }, 'GET');
   }
 
   /** The path of a new session. */

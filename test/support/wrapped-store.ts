@@ -11,6 +11,7 @@ export function wrapStore(store: SessionStore, changed: (store: SessionStore) =>
     update: (...args) => store.update(...args),
     delete: (...args) => store.delete(...args),
     readMessages: (...args) => store.readMessages(...args),
+    recall: (...args) => store.recall(...args),
     begin: (...args) => store.begin(...args),
     append: (...args) => store.append(...args),
     finish: (...args) => store.finish(...args),

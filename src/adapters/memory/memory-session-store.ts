@@ -14,8 +14,10 @@ import type {
   EventBatch,
   Finished,
   FinishTurn,
+  Idempotency,
   MessageRange,
   ReapTurn,
+  Recalled,
   Renewed,
   SessionStore,
   StoredSession,
@@ -26,7 +28,7 @@ import type { Keep } from '../../chat/turn-machine.ts';
 import { activityOf } from './activity-list.ts';
 import { Doorbells } from './doorbells.ts';
 import { type MemorySession, newSession, presentStored } from './memory-session.ts';
-import { append, begin, finish, type LedgerRules, reap, renew, requestCancel } from './memory-turns.ts';
+import { append, begin, finish, type LedgerRules, reap, recall, renew, requestCancel } from './memory-turns.ts';
 import { SessionShelf } from './session-shelf.ts';
 
 export interface MemoryRules extends LedgerRules {
@@ -100,6 +102,10 @@ export class MemorySessionStore implements SessionStore {
 
   async readMessages(key: SessionKey, { start, count }: MessageRange): Promise<readonly Uint8Array[]> {
     return this.#get(key).history.slice(start, start + count);
+  }
+
+  async recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined> {
+    return recall(this.#get(key), idempotency, this.#clock.now());
   }
 
   async begin(key: SessionKey, turn: BeginTurn): Promise<Begun> {

@@ -6,6 +6,7 @@ import type { Keep } from '../../chat/turn-machine.ts';
 
 interface TurnRecord {
   readonly epoch: number;
+  readonly idempotencyKey?: string;
   record: Uint8Array;
   /** The session's version when the turn had ended; `reaped` when it was ended for its producer. */
   end?: number | 'reaped';
@@ -17,6 +18,12 @@ export interface Running {
   leaseUntilMs: number;
   seq: number;
   cancel?: Keep;
+}
+
+interface KeptSend {
+  readonly fingerprint: string;
+  readonly expireTimeMs: number;
+  readonly turnId: string;
 }
 
 export interface MemorySession {
@@ -44,6 +51,8 @@ export interface MemorySession {
   question?: Uint8Array | undefined;
   /** Frames of the running turn and of the one before it. */
   log: { readonly epoch: number; readonly batch: EventBatch }[];
+  /** By idempotency key. */
+  readonly sends: Map<string, KeptSend>;
   usage: Required<Usage>;
 }
 
@@ -65,6 +74,7 @@ export function newSession(given: CreateSession, bornEpoch: number, nowMs: numbe
     turnBytes: 0,
     fullRecords: new Map(),
     log: [],
+    sends: new Map(),
     usage: { promptTokens: 0, outputTokens: 0, thoughtTokens: 0, cachedTokens: 0, totalTokens: 0 },
   };
 }

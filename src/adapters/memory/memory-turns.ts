@@ -8,8 +8,10 @@ import type {
   EventBatch,
   Finished,
   FinishTurn,
+  Idempotency,
   Lost,
   ReapTurn,
+  Recalled,
   Renewed,
 } from '../../chat/session-store.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
@@ -22,8 +24,10 @@ export interface LedgerRules {
 
 export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): Begun {
   const { running, epoch, version, history } = session;
+  if (running?.attempt === turn.attempt) return { outcome: 'begun', epoch, version, history: [...history] };
+  const recalled = turn.idempotency && recall(session, turn.idempotency, nowMs);
+  if (recalled) return recalled;
   if (running) {
-    if (running.attempt === turn.attempt) return { outcome: 'begun', epoch, version, history: [...history] };
     return { outcome: 'busy', turnId: running.turnId, epoch, hasLease: running.leaseUntilMs > nowMs };
   }
   if (session.turns.has(turn.turnId)) return { outcome: 'turn_exists' };
@@ -36,9 +40,26 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   session.log = session.log.filter((entry) => entry.epoch === epoch);
   session.epoch = epoch + 1;
   session.running = { turnId: turn.turnId, attempt: turn.attempt, leaseUntilMs: nowMs + turn.leaseMs, seq: 0 };
-  session.turns.set(turn.turnId, { epoch: session.epoch, record: turn.record });
+  const { turnId, idempotency } = turn;
+  session.turns.set(turnId, {
+    epoch: session.epoch,
+    record: turn.record,
+    ...(idempotency ? { idempotencyKey: idempotency.key } : {}),
+  });
+  if (idempotency) {
+    const { fingerprint, ttlMs } = idempotency;
+    session.sends.set(idempotency.key, { fingerprint, expireTimeMs: nowMs + ttlMs, turnId });
+  }
   session.question = turn.question;
   return { outcome: 'begun', epoch: session.epoch, version, history: [...history] };
+}
+
+/** What an idempotency key stands for. */
+export function recall(session: MemorySession, idempotency: Idempotency, nowMs: number): Recalled | undefined {
+  const kept = session.sends.get(idempotency.key);
+  if (!kept || kept.expireTimeMs <= nowMs) return undefined;
+  if (kept.fingerprint !== idempotency.fingerprint) return { outcome: 'idempotency_mismatch' };
+  return { outcome: 'repeated', turnId: kept.turnId };
 }
 
 export function append(session: MemorySession, epoch: number, batch: EventBatch): Appended {
@@ -71,12 +92,17 @@ export function finish(session: MemorySession, turn: FinishTurn, rules: LedgerRu
     for (const turnId of session.fullRecords.keys()) if (turnId !== kept) session.fullRecords.delete(turnId);
   }
   if (turn.fullRecord) session.fullRecords.set(turn.turnId, turn.fullRecord);
-  session.turns.set(turn.turnId, { epoch: turn.epoch, record: turn.record, end: version });
+  endRecord(session, turn, version);
   session.turnBytes += turn.record.length;
   trimLedger(session, rules);
   addUsage(session, turn.usage);
   session.running = undefined;
   return { outcome: 'finished', version };
+}
+
+function endRecord(session: MemorySession, { turnId, record }: FinishTurn | ReapTurn, end: number | 'reaped'): void {
+  const kept = session.turns.get(turnId);
+  if (kept) session.turns.set(turnId, { ...kept, record, end });
 }
 
 function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Uint8Array, Uint8Array]): void {
@@ -90,10 +116,11 @@ function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Ui
 }
 
 function trimLedger(session: MemorySession, { ledgerTurnsMax, ledgerBytesMax }: LedgerRules): void {
-  for (const [turnId, { record, end }] of session.turns) {
+  for (const [turnId, { record, end, idempotencyKey }] of session.turns) {
     const isWithin = session.turns.size <= ledgerTurnsMax && session.turnBytes <= ledgerBytesMax;
     if (isWithin || session.turns.size <= 1) return;
     session.turns.delete(turnId);
+    if (idempotencyKey !== undefined) session.sends.delete(idempotencyKey);
     if (end !== undefined) session.turnBytes -= record.length;
   }
 }
@@ -135,7 +162,7 @@ export function reap(session: MemorySession, turn: ReapTurn, rules: LedgerRules,
   if (session.epoch !== turn.epoch || running?.turnId !== turn.turnId || running.leaseUntilMs > nowMs) return false;
   const batch = { afterSeq: running.seq, lastSeq: turn.frame.seq, frames: turn.frame.bytes };
   session.log.push({ epoch: turn.epoch, batch });
-  session.turns.set(turn.turnId, { epoch: turn.epoch, record: turn.record, end: 'reaped' });
+  endRecord(session, turn, 'reaped');
   session.turnBytes += turn.record.length;
   trimLedger(session, rules);
   session.running = undefined;

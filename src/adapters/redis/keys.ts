@@ -11,12 +11,14 @@ export interface SessionKeys {
   readonly history: string;
   /** Stream: frames of the running turn and of the one before it. */
   readonly events: string;
-  /** Hash: turn id → record, and `<turn id>/end` → session version when it had ended. */
+  /** Hash: turn id → record, `<turn id>/end` → session version when it had ended, `<turn id>/idem` → idempotency key. */
   readonly turns: string;
   /** Sorted set: turn id by epoch. */
   readonly ledger: string;
   /** Hash: `/question`, the newest one until it is answered, and turn id → all candidates, of the newest turns. */
   readonly newest: string;
+  /** Hash: idempotency key → fingerprint, time of its end, turn id. */
+  readonly idem: string;
 }
 
 /**
@@ -37,12 +39,13 @@ export function sessionKeys(prefix: string, key: SessionKey): SessionKeys {
     turns: `${base}:turns`,
     ledger: `${base}:ledger`,
     newest: `${base}:newest`,
+    idem: `${base}:idem`,
   };
 }
 
 /** In the order in which scripts that take all of them declare them. */
 export function allKeys(keys: SessionKeys): readonly string[] {
-  return [keys.meta, keys.history, keys.events, keys.turns, keys.ledger, keys.newest];
+  return [keys.meta, keys.history, keys.events, keys.turns, keys.ledger, keys.newest, keys.idem];
 }
 
 /** Sorted set: the owner's session ids by time of their newest activity. */

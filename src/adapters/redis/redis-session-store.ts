@@ -12,8 +12,10 @@ import type {
   EventBatch,
   Finished,
   FinishTurn,
+  Idempotency,
   MessageRange,
   ReapTurn,
+  Recalled,
   Renewed,
   SessionStore,
   StoredSession,
@@ -92,6 +94,10 @@ export class RedisSessionStore implements SessionStore {
 
   begin(key: SessionKey, turn: BeginTurn): Promise<Begun> {
     return this.#turns.begin(key, turn);
+  }
+
+  recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined> {
+    return this.#turns.recall(key, idempotency);
   }
 
   append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended> {

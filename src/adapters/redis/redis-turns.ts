@@ -9,7 +9,9 @@ import type {
   EventBatch,
   Finished,
   FinishTurn,
+  Idempotency,
   ReapTurn,
+  Recalled,
   Renewed,
 } from '../../chat/session-store.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
@@ -51,9 +53,10 @@ export class RedisTurns {
     const { turnId, attempt, record, question, answeredCalls, leaseMs, historyLimit } = turn;
     const args = [turnId, attempt, record, question, answeredCalls, turn.ifVersion ?? '', leaseMs];
     const limits = [historyLimit.messages, historyLimit.bytes];
+    const { key: named = '', fingerprint = '', ttlMs = 0 } = turn.idempotency ?? {};
     // One round trip for both: reading a long history through the script would cost Redis three times as much.
     const [[outcome, first, second, third, ttl, count], history] = await Promise.all([
-      this.#run(SCRIPTS.begin, key, [...args, ...limits, this.#own.replica]),
+      this.#run(SCRIPTS.begin, key, [...args, ...limits, this.#own.replica, named, fingerprint, ttlMs]),
       this.#redis.call('LRANGE', this.#keys(key).history, 0, -1),
     ]);
     switch (outcome) {
@@ -65,6 +68,10 @@ export class RedisTurns {
           version: number(second),
           history: await this.#historyOf(key, number(count), history as Uint8Array[]),
         };
+      case 'SAME':
+        return { outcome: 'repeated', turnId: text(first) };
+      case 'OTHER':
+        return { outcome: 'idempotency_mismatch' };
       case 'BUSY':
         return { outcome: 'busy', turnId: text(first), epoch: number(second), hasLease: number(third) === 1 };
       case 'EXISTS':
@@ -75,6 +82,22 @@ export class RedisTurns {
         return { outcome: 'history_full', messageCount: number(first) };
       case 'CALLS':
         return { outcome: 'calls_mismatch', openCalls: Buffer.from(first as Uint8Array).toString('utf8') };
+      default:
+        throw sessionNotFound();
+    }
+  }
+
+  async recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined> {
+    const { meta, idem } = this.#keys(key);
+    const args = [idempotency.key, idempotency.fingerprint];
+    const [word, turnId] = await this.#redis.run(SCRIPTS.recall, [meta, idem], args);
+    switch (text(word)) {
+      case 'SAME':
+        return { outcome: 'repeated', turnId: text(turnId) };
+      case 'OTHER':
+        return { outcome: 'idempotency_mismatch' };
+      case 'NEW':
+        return undefined;
       default:
         throw sessionNotFound();
     }

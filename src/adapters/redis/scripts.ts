@@ -24,6 +24,7 @@ export const SCRIPTS = {
   create: load('create'),
   update: load('update'),
   delete: load('delete'),
+  recall: load('recall'),
   begin: load('begin'),
   append: load('append'),
   finish: load('finish'),

@@ -7,12 +7,19 @@ import type { TurnAddress } from '../../chat/errors.ts';
 import type { Send } from '../../chat/next-request.ts';
 import { SETTING_NAMES, type SettingOverrides } from '../../chat/settings.ts';
 import { wantedVersion } from '../entity-tags.ts';
+import { idempotencyOf } from '../idempotency.ts';
 import { type PublicPaths, turnPath } from '../problems.ts';
 import type { SendMessage } from '../schemas/turn.ts';
 
-export function readSend(body: Static<typeof SendMessage>, headers: { 'if-match'?: string }): Send {
+interface SendHeaders {
+  readonly 'if-match'?: string;
+  readonly 'idempotency-key'?: string;
+}
+
+export function readSend(body: Static<typeof SendMessage>, headers: SendHeaders): Send {
   const { message, parts, candidateCount, groundingSource, turnId } = body;
   const ifVersion = wantedVersion(headers['if-match']);
+  const idempotency = idempotencyOf(headers['idempotency-key'], body);
   const overrides = Object.fromEntries(SETTING_NAMES.map((name) => [name, body[name]])) as SettingOverrides;
   return {
     parts: parts ?? [textPart(message ?? '')],
@@ -21,6 +28,7 @@ export function readSend(body: Static<typeof SendMessage>, headers: { 'if-match'
     ...(groundingSource == null ? {} : { groundingSource }),
     ...(turnId === undefined ? {} : { turnId }),
     ...(ifVersion === undefined ? {} : { ifVersion }),
+    ...(idempotency ? { idempotency } : {}),
   };
 }
 

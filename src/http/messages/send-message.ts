@@ -1,12 +1,13 @@
 // POST /v1/sessions/{sessionId}/messages: one question, one answer, by one unary call to the model. The turn goes on
 // when the client does not wait for it.
 
+import { RunningTurn } from '../../chat/running-turn.ts';
 import type { Route } from '../edge.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsJson } from '../negotiation.ts';
 import { sendProblem } from '../problem-handlers.ts';
 import { json, problems, TURN_ADDRESS } from '../responses.ts';
-import { IfMatchHeaders, NoQuery, SessionParams } from '../schemas/parameters.ts';
+import { NoQuery, SendHeaders, SessionParams } from '../schemas/parameters.ts';
 import { ref } from '../schemas/schema.ts';
 import { SendMessage, Turn } from '../schemas/turn.ts';
 import { addressTurn, readSend } from './read-send.ts';
@@ -24,20 +25,34 @@ export const sendMessage: Route = (app, { sessions, paths, bodyLimits }) => {
         tags: ['messages'],
         params: SessionParams,
         querystring: NoQuery,
-        headers: IfMatchHeaders,
+        headers: SendHeaders,
         body: ref(SendMessage),
         response: {
           200: json('The finished turn: COMMITTED, BLOCKED or CANCELLED.', Turn, TURN_ADDRESS),
+          202: json('With `Prefer: respond-async`: the turn, which goes on.', Turn, {
+            ...TURN_ADDRESS,
+            'Preference-Applied': { type: 'string', description: '`respond-async`.' },
+          }),
           ...problems({ hasBody: true }, ...SEND_PROBLEMS),
         },
       },
     },
     async (request, reply) => {
       const chat = sessions.open(ownerOf(request), request.params.sessionId);
-      const running = await chat.sendMessage(readSend(request.body, request.headers));
-      addressTurn(reply, { sessionId: chat.key.sessionId, turnId: running.turnId }, paths);
-      const turn = await running.ended;
+      const sent = await chat.sendMessage(readSend(request.body, request.headers));
+      addressTurn(reply, { sessionId: chat.key.sessionId, turnId: sent.turnId }, paths);
+      const isOwn = sent instanceof RunningTurn;
+      if (wantsNoWait(request.headers.prefer)) {
+        const now = isOwn ? sent.snapshot : await sent.current();
+        if (now.state === 'RUNNING') return reply.code(202).header('preference-applied', 'respond-async').send(now);
+      }
+      const turn = isOwn ? await sent.ended : await sent.ended();
       return turn.problem ? sendProblem(reply, turn.problem) : reply.send(turn);
     },
   );
 };
+
+/** RFC 7240. A preference that is not known, or not met, is passed over. */
+function wantsNoWait(prefer: string | undefined): boolean {
+  return (prefer ?? '').split(',').some((preference) => /^\s*respond-async\s*(;|$)/i.test(preference));
+}

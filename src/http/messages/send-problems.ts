@@ -18,6 +18,7 @@ export const SEND_PROBLEMS: readonly ProblemCode[] = [
   'turn_exists',
   'history_full',
   'version_mismatch',
+  'idempotency_mismatch',
   'producer_lost',
   'draining',
   ...MODEL_PROBLEMS,

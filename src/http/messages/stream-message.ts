@@ -1,16 +1,20 @@
 // POST /v1/sessions/{sessionId}/messages/stream: one question, its answer as Server-Sent Events. What fails before the
 // model has said a word is an ordinary problem; afterwards it is the last event.
 
-import type { RunningTurn } from '../../chat/running-turn.ts';
+import type { FastifyReply } from 'fastify';
+import type { EarlierTurn } from '../../chat/earlier-turn.ts';
+import { RunningTurn } from '../../chat/running-turn.ts';
+import type { EventCursor } from '../../chat/turn-event.ts';
 import { watchConnection } from '../connection.ts';
-import type { Route } from '../edge.ts';
+import type { EdgeDependencies, Route } from '../edge.ts';
+import { cursorIn } from '../event-cursor.ts';
 import { sendEvents } from '../event-stream.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsEventStream } from '../negotiation.ts';
 import { sendProblem } from '../problem-handlers.ts';
 import { eventStream, problems, TURN_ADDRESS } from '../responses.ts';
 import { EventStream } from '../schemas/events.ts';
-import { IfMatchHeaders, NoQuery, SessionParams } from '../schemas/parameters.ts';
+import { NoQuery, SessionParams, StreamHeaders } from '../schemas/parameters.ts';
 import { ref } from '../schemas/schema.ts';
 import { StreamMessage } from '../schemas/turn.ts';
 import { addressTurn, readSend } from './read-send.ts';
@@ -30,7 +34,7 @@ export const streamMessage: Route = (app, deps) => {
         tags: ['messages'],
         params: SessionParams,
         querystring: NoQuery,
-        headers: IfMatchHeaders,
+        headers: StreamHeaders,
         body: ref(StreamMessage),
         response: {
           200: eventStream('The events of the turn.', EventStream, TURN_ADDRESS),
@@ -42,19 +46,38 @@ export const streamMessage: Route = (app, deps) => {
       const chat = deps.sessions.open(ownerOf(request), request.params.sessionId);
       // Watched from now on: the client may be gone before there is a turn.
       const connection = watchConnection(reply);
-      const running = await chat.sendMessageStreaming(readSend(request.body, request.headers));
-      addressTurn(reply, { sessionId: chat.key.sessionId, turnId: running.turnId }, deps.paths);
-      if (request.body.onDisconnect === 'cancel') connection.onGone(() => running.cancel());
-      await firstWord(running, deps.streamHeadersDelayMs);
-      if (running.log.hasEnded && !running.hasAnswer) {
-        const { problem } = await running.ended;
+      const sent = await chat.sendMessageStreaming(readSend(request.body, request.headers));
+      addressTurn(reply, { sessionId: chat.key.sessionId, turnId: sent.turnId }, deps.paths);
+      if (!(sent instanceof RunningTurn)) return sendAgain(reply, sent, cursorIn(request.headers), deps);
+      if (request.body.onDisconnect === 'cancel') connection.onGone(() => sent.cancel());
+      await firstWord(sent, deps.streamHeadersDelayMs);
+      if (sent.log.hasEnded && !sent.hasAnswer) {
+        const { problem } = await sent.ended;
         if (problem) return sendProblem(reply, problem);
       }
-      await sendEvents(reply, { log: running.log }, deps.sse);
+      await sendEvents(reply, { log: sent.log }, deps.sse);
       return reply;
     },
   );
 };
+
+/** What the same send was answered with, from where its client has left off; what never began to answer is a problem again. */
+async function sendAgain(
+  reply: FastifyReply,
+  sent: EarlierTurn,
+  cursor: EventCursor | undefined,
+  deps: EdgeDependencies,
+): Promise<FastifyReply> {
+  const { problem, candidates } = await sent.current();
+  if (problem && candidates.length === 0) return sendProblem(reply, problem);
+  const view = await sent.view(cursor);
+  try {
+    await sendEvents(reply, view, deps.sse);
+  } finally {
+    view.release();
+  }
+  return reply;
+}
 
 /** The model's first chunk or its error; but not for ever, since proxies want to see bytes. */
 async function firstWord(running: RunningTurn, delayMs: number): Promise<void> {

@@ -19,17 +19,33 @@ export const NoQuery = closed({});
 export const PAGE_SIZE_DEFAULT = 50;
 
 /** Headers are described, not closed: proxies and browsers add their own. */
-export const IfMatchHeaders = Type.Object({
+const ifMatch = {
   'if-match': Type.Optional(Type.String({ description: 'The ETag that the session must have, or `*`.' })),
-});
+};
+const idempotencyKey = {
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description: 'Names this request: the same one is answered once more, another one is refused. 24 h.',
+    }),
+  ),
+};
+export const IfMatchHeaders = Type.Object(ifMatch);
 
 /** Where a stream goes on. The header is what browsers send by themselves. */
 const EVENT_ID_LENGTH = { maxLength: 64 };
 export const EventsQuery = closed({
   after: Type.Optional(Type.String({ ...EVENT_ID_LENGTH, description: 'The id of the last event that was seen.' })),
 });
-export const LastEventIdHeaders = Type.Object({
+const lastEventId = {
   'last-event-id': Type.Optional(
     Type.String({ ...EVENT_ID_LENGTH, description: 'The id of the last event that was seen; wins over `after`.' }),
   ),
+};
+export const LastEventIdHeaders = Type.Object(lastEventId);
+export const SendHeaders = Type.Object({
+  ...ifMatch,
+  ...idempotencyKey,
+  prefer: Type.Optional(Type.String({ description: '`respond-async`: 202 at once, with the address of the turn.' })),
 });
+export const StreamHeaders = Type.Object({ ...ifMatch, ...idempotencyKey, ...lastEventId });
+export const CreateHeaders = Type.Object(idempotencyKey);

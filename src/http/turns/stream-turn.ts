@@ -1,10 +1,8 @@
 // GET /v1/sessions/{sessionId}/turns/{turnId}/events: the events of a turn, from the beginning or after the last one that
 // was seen, then what comes; on any replica, as often as wanted.
 
-import type { FastifyRequest } from 'fastify';
-import { invalidField } from '../../chat/errors.ts';
-import { type EventCursor, readEventId } from '../../chat/turn-event.ts';
 import type { Route } from '../edge.ts';
+import { cursorIn } from '../event-cursor.ts';
 import { sendEvents } from '../event-stream.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsEventStream } from '../negotiation.ts';
@@ -35,7 +33,7 @@ export const streamTurn: Route = (app, { sessions, sse }) => {
     },
     async (request, reply) => {
       const { sessionId, turnId } = request.params;
-      const cursor = cursorOf(request);
+      const cursor = cursorIn(request.headers, request.query.after);
       const view = await sessions
         .open(ownerOf(request), sessionId)
         .view(cursor === undefined ? { turnId } : { turnId, cursor });
@@ -49,13 +47,3 @@ export const streamTurn: Route = (app, { sessions, sse }) => {
     },
   );
 };
-
-/** The header wins: a browser that reconnects sends it beside the address it was given. */
-function cursorOf({ headers, query }: FastifyRequest): EventCursor | undefined {
-  const header = headers['last-event-id'];
-  const [name, id] = header === undefined ? ['after', (query as { after?: string }).after] : ['last-event-id', header];
-  if (id === undefined) return undefined;
-  const cursor = readEventId(String(id));
-  if (!cursor) throw invalidField(name, 'is not the id of an event');
-  return cursor;
-}

@@ -18,13 +18,24 @@ end
 local function ring(meta) redis.pcall('SPUBLISH', meta, '') end
 
 -- The ledger within its limits: the oldest turns go, the newest stays, however large it is.
-local function trim_ledger(meta, turns, ledger, turns_max, bytes_max)
+local function trim_ledger(meta, turns, ledger, idem, turns_max, bytes_max)
   local bytes, count = tonumber(redis.call('HGET', meta, 'turnbytes')), redis.call('ZCARD', ledger)
   while count > 1 and (count > tonumber(turns_max) or bytes > tonumber(bytes_max)) do
     local oldest = redis.call('ZPOPMIN', ledger)[1]
     bytes = bytes - redis.call('HSTRLEN', turns, oldest)
-    redis.call('HDEL', turns, oldest, oldest .. '/end')
+    local field = redis.call('HGET', turns, oldest .. '/idem')
+    if field then redis.call('HDEL', idem, field) end
+    redis.call('HDEL', turns, oldest, oldest .. '/end', oldest .. '/idem')
     count = count - 1
   end
   redis.call('HSET', meta, 'turnbytes', digits(bytes))
+end
+
+-- What an idempotency key stands for: nil when it is new, else whether the fingerprint is the same, and the turn.
+local function recall(key, field, fingerprint, ms)
+  local kept = field ~= '' and redis.call('HGET', key, field)
+  if not kept then return nil end
+  local known, expires, id = string.match(kept, '^(%S+) (%d+) (%S+)$')
+  if tonumber(expires) <= ms then return nil end
+  return known == fingerprint, id
 end

@@ -1,0 +1,60 @@
+// The turn that an earlier send of the same idempotency key has made, as the later one follows it: wherever it runs or ran.
+
+import type { ChatDependencies } from './begin-turn.ts';
+import { ChatError } from './errors.ts';
+import { replayOf } from './replay.ts';
+import type { SessionKey } from './session.ts';
+import type { Turn } from './turn.ts';
+import type { EventCursor } from './turn-event.ts';
+import { hasEnded, type TurnView, viewTurn } from './view-turn.ts';
+
+export class EarlierTurn {
+  readonly turnId: string;
+  readonly #key: SessionKey;
+  readonly #read: () => Promise<Turn>;
+  readonly #deps: ChatDependencies;
+
+  /** `read` reads the turn, and ends it when its producer is dead. */
+  constructor(key: SessionKey, turnId: string, read: () => Promise<Turn>, deps: ChatDependencies) {
+    this.turnId = turnId;
+    this.#key = key;
+    this.#read = read;
+    this.#deps = deps;
+  }
+
+  /** As it is now. */
+  current(): Promise<Turn> {
+    return this.#read();
+  }
+
+  /** Once it has ended, however long that takes. */
+  async ended(): Promise<Turn> {
+    for (;;) {
+      const turn = await this.#read();
+      if (turn.state !== 'RUNNING') return turn;
+      const view = await this.#view().catch(unlessExpired);
+      if (view) await hasEnded(view.log).finally(() => view.release());
+    }
+  }
+
+  /** Its events after the cursor, always to the last one; made again from its record when they are gone. */
+  async view(cursor?: EventCursor): Promise<TurnView> {
+    const view = (await this.#view(cursor).catch(unlessExpired)) ?? (await this.#lastEvent().catch(unlessExpired));
+    return view ?? replayOf(await this.#read());
+  }
+
+  #view(cursor?: EventCursor): Promise<TurnView | undefined> {
+    return viewTurn(this.#key, { turnId: this.turnId, ...(cursor ? { cursor } : {}) }, this.#read, this.#deps);
+  }
+
+  /** For who has seen everything: a send is answered to its last event. */
+  async #lastEvent(): Promise<TurnView | undefined> {
+    const whole = await this.#view();
+    return whole && { ...whole, afterSeq: whole.log.lastSeq - 1 };
+  }
+}
+
+function unlessExpired(error: unknown): undefined {
+  if (error instanceof ChatError && error.code === 'log_expired') return undefined;
+  throw error;
+}

@@ -1,0 +1,36 @@
+// The events of a turn whose log is gone, made again from its record: whole texts instead of the pieces they came in.
+
+import { isPlainText } from './content.ts';
+import { FrameLog } from './frame-log.ts';
+import type { Turn, TurnEndState } from './turn.ts';
+import { candidateFinished, encodeFrame, type TurnEvent, terminalEvent } from './turn-event.ts';
+import type { TurnView } from './view-turn.ts';
+
+/** Their ids are their own: nobody can go on from them, since there is nothing to go on in. */
+const EPOCH = 0;
+
+class Replay extends FrameLog {
+  constructor(events: readonly TurnEvent[]) {
+    super(EPOCH);
+    this.add(events.map((event, index) => encodeFrame(EPOCH, index + 1, event)));
+    this.finish();
+  }
+}
+
+/** `turn` is over. */
+export function replayOf(turn: Turn): TurnView {
+  const { sessionId, turnId, model, createTime, sent } = turn;
+  const isAnswered = turn.state === 'COMMITTED' || turn.state === 'BLOCKED';
+  const said = turn.candidates.flatMap((candidate): TurnEvent[] => {
+    const { index, text, parts } = candidate;
+    const more = parts.every(isPlainText) ? {} : { parts };
+    const delta: TurnEvent = { type: 'candidate.delta', data: { index, text, ...more } };
+    return [...(parts.length > 0 ? [delta] : []), ...(isAnswered ? [candidateFinished(candidate)] : [])];
+  });
+  const events: TurnEvent[] = [
+    { type: 'turn.started', data: { sessionId, turnId, model, createTime, sent } },
+    ...said,
+    terminalEvent(turn as Turn & { readonly state: TurnEndState }),
+  ];
+  return { log: new Replay(events), afterSeq: 0, release: () => undefined };
+}
