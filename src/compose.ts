@@ -18,6 +18,7 @@ import { reapTurn } from './chat/reap-turn.ts';
 import { RoutedModel } from './chat/routed-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
+import { WaitingTurns } from './chat/waiting-turns.ts';
 import type { Environment } from './config/environment.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
@@ -66,6 +67,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
   };
   const running = new RunningTurns(turnDependencies, { leaseMs: env.LEASE_MS });
   store.onCancel(({ key, epoch, keep }) => running.cancel(key, epoch, keep));
+  const waiting = new WaitingTurns();
   const followed = new FollowedTurns({
     store,
     clock,
@@ -76,7 +78,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
   const app = await buildApp({
     logger,
     sessions: new ChatSessions(
-      { ...turnDependencies, running, followed, chatLimits: chatLimits(env) },
+      { ...turnDependencies, running, waiting, followed, chatLimits: chatLimits(env) },
       defaultModel === undefined ? {} : { defaultModel },
     ),
     paths,
@@ -91,6 +93,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       urlLengthMax: env.URL_LENGTH_MAX,
     },
     drain() {
+      waiting.drain();
       // Whoever watches a turn of another replica can go on there at once.
       followed.close();
       return running.drain(env.DRAIN_MS);
@@ -114,6 +117,7 @@ function chatLimits(env: Environment): ChatLimits {
     historyBytesMax: env.HISTORY_BYTES_MAX,
     sessionTtlS: env.SESSION_TTL_S,
     leaseMs: env.LEASE_MS,
+    queueTurnsMax: env.QUEUE_TURNS_MAX,
     fileUris: (env.FILE_URI_ALLOW ?? '').split(',').filter((place) => place !== ''),
   };
 }

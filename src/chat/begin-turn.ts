@@ -1,22 +1,23 @@
-// How a send becomes a running turn: the session is claimed, its history comes along, and the model is asked.
+// How a send becomes a running turn: the session is claimed, its history comes along, and the model is asked. Or it waits
+// for its time, or turns out to be a send that was made before.
 
+import { cancelTurn } from './cancel-turn.ts';
+import type { BeginTurn, Begun } from './claim.ts';
+import { claimSession, idempotencyMismatch } from './claim-session.ts';
 import { isoTime } from './clock.ts';
 import { answeredCalls, checkFileUris, checkUserParts, type Part } from './content.ts';
-import { ChatError, invalidField } from './errors.ts';
+import { ChatError } from './errors.ts';
 import type { FollowedTurns } from './followed-turns.ts';
+import type { ModelRequest } from './language-model.ts';
 import { nextRequest, type Send } from './next-request.ts';
-import { reapTurn } from './reap-turn.ts';
-import { decodeConfig, decodeMessage, encodeMessage, encodeTurn } from './records.ts';
-import { versionMismatch } from './refusals.ts';
+import { decodeConfig, decodeMessage, decodeTurn, encodeMessage, encodeTurn } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { RunningTurns } from './running-turns.ts';
 import type { SessionKey } from './session.ts';
-import type { BeginTurn, Begun, Recalled } from './session-store.ts';
-import { startedTurn, type TurnStart } from './turn.ts';
+import { queuedTurn, startedTurn, type TurnStart } from './turn.ts';
 import type { TurnDependencies } from './turn-plan.ts';
-
-/** How often a dead turn is reaped before giving up: others may begin and die in between. */
-const REAPS_MAX = 8;
+import { type Attempted, WaitingTurn } from './waiting-turn.ts';
+import type { WaitingTurns } from './waiting-turns.ts';
 
 /** How long a send can be sent again. */
 const IDEMPOTENCY_TTL_MS = 86_400_000;
@@ -27,12 +28,15 @@ export interface ChatLimits {
   readonly historyBytesMax: number;
   readonly sessionTtlS: number;
   readonly leaseMs: number;
+  /** How many turns may wait for one session. */
+  readonly queueTurnsMax: number;
   /** Buckets and hosts whose files may be named in messages. */
   readonly fileUris: readonly string[];
 }
 
 export interface ChatDependencies extends TurnDependencies {
   readonly running: RunningTurns;
+  readonly waiting: WaitingTurns;
   readonly followed: FollowedTurns;
   readonly chatLimits: ChatLimits;
 }
@@ -43,23 +47,54 @@ export interface RepeatedTurn {
 }
 
 /**
- * Claim the session and start the turn, unless the same send has done so before. Fails, before anything has begun, with `draining`, `session_not_found`,
- * `invalid_argument`, `unsupported_by_model`, `turn_in_progress`, `turn_exists`, `version_mismatch`, `history_full`,
- * `idempotency_mismatch`.
+ * Claim the session and start the turn, unless the same send has done so before; or wait in line, if the send wants to.
+ * Fails, before anything has begun, with `draining`, `session_not_found`, `invalid_argument`, `unsupported_by_model`,
+ * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `history_full`, `idempotency_mismatch`.
  */
 export async function beginTurn(
   key: SessionKey,
   send: Send,
   isStream: boolean,
   deps: ChatDependencies,
-): Promise<RunningTurn | RepeatedTurn> {
-  const { store, running, clock, newId, model } = deps;
+): Promise<RunningTurn | WaitingTurn | RepeatedTurn> {
+  const { store, running } = deps;
   // Before anything that may have changed since: what was answered then is answered now.
   const recalled = send.idempotency && (await store.recall(key, send.idempotency));
-  if (recalled) return repeatedTurn(recalled);
+  if (recalled?.outcome === 'repeated') return { repeatedTurnId: recalled.turnId };
+  if (recalled) throw idempotencyMismatch();
   if (running.isDraining) throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
   checkUserParts(send.parts, '/parts');
   checkFileUris(send.parts, deps.chatLimits.fileUris, '/parts');
+  const coming = await prepare(key, send, isStream, deps);
+  const claimed = await claimSession(key, coming.turn, deps);
+  switch (claimed.outcome) {
+    case 'begun':
+      return run(coming, claimed, deps);
+    case 'waits':
+      return wait(coming, claimed, deps);
+    case 'repeated':
+      // The answer to our own claim was lost, and its resend found it made.
+      if (claimed.turnId !== coming.turn.turnId || send.turnId !== undefined) return { repeatedTurnId: claimed.turnId };
+      return begunOrWaiting(coming, deps);
+    case 'left':
+      throw new ChatError('internal', 'A turn left a line that it never stood in.');
+    default:
+      return claimed satisfies never;
+  }
+}
+
+/** A send on its way into the session. */
+interface ComingTurn {
+  readonly key: SessionKey;
+  readonly start: TurnStart;
+  readonly send: Send;
+  readonly isStream: boolean;
+  readonly request: ModelRequest;
+  readonly turn: BeginTurn;
+}
+
+async function prepare(key: SessionKey, send: Send, isStream: boolean, deps: ChatDependencies): Promise<ComingTurn> {
+  const { store, clock, newId, model, chatLimits } = deps;
   const stored = await store.read(key);
   const config = decodeConfig(stored.config);
   const request = nextRequest(config, send);
@@ -71,15 +106,29 @@ export async function beginTurn(
     createTime: isoTime(clock.now()),
     sent: { messages: stored.messageCount + 1, omittedMessages: 0 },
   };
-  const begun = await claim(key, start, send, deps);
-  if (begun.outcome !== 'begun') return repeatedTurn(begun);
+  const { ifVersion, idempotency, onBusy = 'reject' } = send;
+  const turn: BeginTurn = {
+    turnId: start.turnId,
+    record: encodeTurn(startedTurn(start)),
+    question: encodeQuestion(send.parts, start),
+    answeredCalls: answeredCalls(send.parts),
+    ...(ifVersion === undefined ? {} : { ifVersion }),
+    leaseMs: chatLimits.leaseMs,
+    historyLimit: { messages: chatLimits.historyMessagesMax, bytes: chatLimits.historyBytesMax },
+    ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
+    onBusy,
+    line: { places: chatLimits.queueTurnsMax, record: encodeTurn(queuedTurn(start)) },
+    attempt: newId(),
+  };
+  return { key, start, send, isStream, request, turn };
+}
+
+function run(coming: ComingTurn, begun: Extract<Begun, { outcome: 'begun' }>, deps: ChatDependencies): RunningTurn {
+  const { key, start, send, isStream, request } = coming;
   const history = begun.history.map(decodeMessage);
-  return running.run({
+  return deps.running.run({
     key,
-    start: {
-      ...start,
-      sent: { messages: history.length + 1, omittedMessages: 0 },
-    },
+    start: { ...start, sent: { messages: history.length + 1, omittedMessages: 0 } },
     epoch: begun.epoch,
     version: begun.version,
     question: send.parts,
@@ -88,75 +137,47 @@ export async function beginTurn(
   });
 }
 
-async function claim(
-  key: SessionKey,
-  start: TurnStart,
-  send: Send,
+function wait(
+  coming: ComingTurn,
+  { place, holder }: Extract<Begun, { outcome: 'waits' }>,
   deps: ChatDependencies,
-): Promise<Extract<Begun, { outcome: 'begun' }> | Recalled> {
-  const { store, newId, chatLimits } = deps;
-  const turn: BeginTurn = {
-    turnId: start.turnId,
-    record: encodeTurn(startedTurn(start)),
-    question: encodeQuestion(send.parts, start),
-    answeredCalls: answeredCalls(send.parts),
-    ...(send.ifVersion === undefined ? {} : { ifVersion: send.ifVersion }),
-    leaseMs: chatLimits.leaseMs,
-    historyLimit: {
-      messages: chatLimits.historyMessagesMax,
-      bytes: chatLimits.historyBytesMax,
+): WaitingTurn {
+  const { key, start, turn } = coming;
+  const readTurn = async (turnId: string) => decodeTurn(await deps.store.readTurn(key, turnId));
+  const waiting = new WaitingTurn(
+    {
+      key,
+      turn: queuedTurn(start),
+      place,
+      holder,
+      isInterrupting: turn.onBusy === 'interrupt',
+      attempt: () => attempt(coming, deps),
+      readTurn: () => readTurn(start.turnId),
+      interrupt: async ({ turnId }) => {
+        await cancelTurn(key, turnId, 'none', () => readTurn(turnId), deps);
+      },
     },
-    ...(send.idempotency ? { idempotency: { ...send.idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
-    attempt: newId(),
-  };
-  for (let reaps = 0; ; reaps += 1) {
-    const begun = await store.begin(key, turn);
-    if (begun.outcome === 'begun' || begun.outcome === 'repeated') return begun;
-    if (begun.outcome !== 'busy' || begun.hasLease || reaps >= REAPS_MAX) throw refusal(begun);
-    await reapTurn(key, begun, deps);
-  }
+    { ...deps, leaseMs: deps.chatLimits.leaseMs },
+  );
+  deps.waiting.add(waiting);
+  return waiting;
 }
 
-function repeatedTurn(recalled: Recalled): RepeatedTurn {
-  if (recalled.outcome === 'repeated') return { repeatedTurnId: recalled.turnId };
-  throw idempotencyMismatch();
+async function attempt(coming: ComingTurn, deps: ChatDependencies): Promise<Attempted> {
+  const claimed = await claimSession(coming.key, { ...coming.turn, onBusy: 'waiting' }, deps);
+  if (claimed.outcome === 'begun') return { outcome: 'begun', running: run(coming, claimed, deps) };
+  return claimed.outcome === 'waits' ? claimed : { outcome: 'left' };
 }
 
-function idempotencyMismatch(): ChatError {
-  return new ChatError('idempotency_mismatch', 'This idempotency key was used for another request.');
+async function begunOrWaiting(
+  coming: ComingTurn,
+  deps: ChatDependencies,
+): Promise<RunningTurn | WaitingTurn | RepeatedTurn> {
+  const claimed = await claimSession(coming.key, { ...coming.turn, onBusy: 'waiting' }, deps);
+  if (claimed.outcome === 'begun') return run(coming, claimed, deps);
+  return claimed.outcome === 'waits' ? wait(coming, claimed, deps) : { repeatedTurnId: coming.turn.turnId };
 }
 
-function encodeQuestion(parts: readonly Part[], start: TurnStart): Uint8Array {
-  return encodeMessage({
-    id: '',
-    turnId: start.turnId,
-    author: 'user',
-    content: '',
-    parts,
-    createTime: start.createTime,
-  });
-}
-
-function refusal(begun: Exclude<Begun, { outcome: 'begun' | 'repeated' }>): ChatError {
-  switch (begun.outcome) {
-    case 'idempotency_mismatch':
-      return idempotencyMismatch();
-    case 'busy':
-      return new ChatError('turn_in_progress', 'Another turn of this session is running.', {
-        activeTurnId: begun.turnId,
-        retryAfterS: 1,
-      });
-    case 'turn_exists':
-      return new ChatError('turn_exists', 'The session already has a turn with this id.');
-    case 'version_mismatch':
-      return versionMismatch(begun.version);
-    case 'history_full':
-      return new ChatError('history_full', `The history is full (${begun.messageCount} messages).`);
-    case 'calls_mismatch': {
-      const wanted = begun.openCalls === '' ? 'no function response' : `exactly the responses to ${begun.openCalls}`;
-      return invalidField('/parts', `must hold ${wanted}: the history's last message decides`);
-    }
-    default:
-      return begun satisfies never;
-  }
+function encodeQuestion(parts: readonly Part[], { turnId, createTime }: TurnStart): Uint8Array {
+  return encodeMessage({ id: '', turnId, author: 'user', content: '', parts, createTime });
 }

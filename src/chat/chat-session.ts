@@ -7,14 +7,15 @@ import { cancelTurn } from './cancel-turn.ts';
 import { checkFileUris, checkUserParts, type Message, type Part } from './content.ts';
 import { EarlierTurn } from './earlier-turn.ts';
 import { asChatError, ChatError, invalidField } from './errors.ts';
+import type { TurnView } from './frame-log.ts';
 import type { TokenCount } from './language-model.ts';
 import { pageOfMessages } from './message-page.ts';
 import { type Send, standingRequest } from './next-request.ts';
 import { presentSession } from './present-session.ts';
-import { reapTurn } from './reap-turn.ts';
+import { dropWaiting, reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeMessage, decodeTurn, encodeLimitedConfig } from './records.ts';
 import { versionMismatch } from './refusals.ts';
-import { RunningTurn } from './running-turn.ts';
+import type { RunningTurn } from './running-turn.ts';
 import {
   METADATA_PAIRS_MAX,
   type MessageOrder,
@@ -27,9 +28,10 @@ import {
 } from './session.ts';
 import type { StoredSession } from './session-store.ts';
 import { checkDefaults, LABEL_PAIRS_MAX } from './settings.ts';
-import type { Turn } from './turn.ts';
+import { isOpen, type Turn } from './turn.ts';
 import type { Keep } from './turn-machine.ts';
-import { type TurnView, type ViewRequest, viewTurn } from './view-turn.ts';
+import { type ViewRequest, viewTurn } from './view-turn.ts';
+import type { WaitingTurn } from './waiting-turn.ts';
 
 export interface MessagePageRequest {
   readonly pageSize: number;
@@ -37,8 +39,8 @@ export interface MessagePageRequest {
   readonly order: MessageOrder;
 }
 
-/** A send without a key is always a turn of its own. */
-type SendOnce = Send & { readonly idempotency?: undefined };
+/** A send that wants nothing of its turn but that it runs. */
+type PlainSend = Send & { readonly idempotency?: undefined; readonly onBusy?: undefined };
 
 /** How often a step is taken again when the session changes under it, before giving up. */
 const CONFLICT_RETRIES = 8;
@@ -101,16 +103,16 @@ export class ChatSession {
    * One question, answered by one unary call. The turn runs on its own: it can be watched or waited for. With an
    * idempotency key it may be one that was begun before. Errors: `beginTurn`.
    */
-  sendMessage(send: SendOnce): Promise<RunningTurn>;
-  sendMessage(send: Send): Promise<RunningTurn | EarlierTurn>;
-  sendMessage(send: Send): Promise<RunningTurn | EarlierTurn> {
+  sendMessage(send: PlainSend): Promise<RunningTurn>;
+  sendMessage(send: Send): Promise<RunningTurn | WaitingTurn | EarlierTurn>;
+  sendMessage(send: Send): Promise<RunningTurn | WaitingTurn | EarlierTurn> {
     return this.#send(send, false);
   }
 
   /** Same, answered as a stream of events. */
-  sendMessageStreaming(send: SendOnce): Promise<RunningTurn>;
-  sendMessageStreaming(send: Send): Promise<RunningTurn | EarlierTurn>;
-  sendMessageStreaming(send: Send): Promise<RunningTurn | EarlierTurn> {
+  sendMessageStreaming(send: PlainSend): Promise<RunningTurn>;
+  sendMessageStreaming(send: Send): Promise<RunningTurn | WaitingTurn | EarlierTurn>;
+  sendMessageStreaming(send: Send): Promise<RunningTurn | WaitingTurn | EarlierTurn> {
     return this.#send(send, true);
   }
 
@@ -137,8 +139,9 @@ export class ChatSession {
     const running = this.#deps.running.find(this.key);
     if (running?.turnId === turnId) return running.snapshot;
     const turn = await this.#readTurn(turnId);
-    if (turn.state !== 'RUNNING') return turn;
-    await this.#readAlive();
+    if (!isOpen(turn)) return turn;
+    if (turn.state === 'QUEUED') await dropWaiting(this.key, turnId, this.#deps);
+    else await this.#readAlive();
     return this.#readTurn(turnId);
   }
 
@@ -152,9 +155,9 @@ export class ChatSession {
     return viewTurn(this.key, request, () => this.turn(request.turnId), this.#deps);
   }
 
-  async #send(send: Send, isStream: boolean): Promise<RunningTurn | EarlierTurn> {
+  async #send(send: Send, isStream: boolean): Promise<RunningTurn | WaitingTurn | EarlierTurn> {
     const begun = await beginTurn(this.key, send, isStream, this.#deps);
-    if (begun instanceof RunningTurn) return begun;
+    if (!('repeatedTurnId' in begun)) return begun;
     const turnId = begun.repeatedTurnId;
     return new EarlierTurn(this.key, turnId, () => this.turn(turnId), this.#deps);
   }

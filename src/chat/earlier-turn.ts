@@ -2,11 +2,12 @@
 
 import type { ChatDependencies } from './begin-turn.ts';
 import { ChatError } from './errors.ts';
+import type { TurnView } from './frame-log.ts';
 import { replayOf } from './replay.ts';
 import type { SessionKey } from './session.ts';
-import type { Turn } from './turn.ts';
+import { isOpen, type Turn } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
-import { hasEnded, type TurnView, viewTurn } from './view-turn.ts';
+import { hasEnded, viewTurn } from './view-turn.ts';
 
 export class EarlierTurn {
   readonly turnId: string;
@@ -31,7 +32,7 @@ export class EarlierTurn {
   async ended(): Promise<Turn> {
     for (;;) {
       const turn = await this.#read();
-      if (turn.state !== 'RUNNING') return turn;
+      if (!isOpen(turn)) return turn;
       const view = await this.#view().catch(unlessExpired);
       if (view) await hasEnded(view.log).finally(() => view.release());
     }

@@ -14,6 +14,14 @@ export interface FrameSource {
   watch(listener: () => void): () => void;
 }
 
+/** A log, and where to begin in it. */
+export interface TurnView {
+  readonly log: FrameSource;
+  readonly afterSeq: number;
+  /** Idempotent. Call it when nobody reads any more. */
+  release(): void;
+}
+
 export class FrameLog implements FrameSource {
   readonly epoch: number;
   readonly #frames: Frame[] = [];

@@ -1,9 +1,9 @@
 // What a send asks for, and the request it makes of a session, its history aside.
 
+import type { Idempotency, OnBusy } from './claim.ts';
 import type { Part } from './content.ts';
 import type { GroundingSource, ModelRequest } from './language-model.ts';
 import { type SessionConfig, settingsOf } from './session.ts';
-import type { Idempotency } from './session-store.ts';
 import { checkSettings, mergeSettings, type SettingOverrides } from './settings.ts';
 
 /** One message of the user, and how it is to be answered. */
@@ -15,6 +15,8 @@ export interface Send {
   /** Chosen by the caller, so that the turn has an address before its first answer byte. */
   readonly turnId?: string;
   readonly ifVersion?: number;
+  /** What to do while another turn runs; refused unless it says otherwise. */
+  readonly onBusy?: OnBusy;
   /** Names this send, so that it can be sent again without being another one. */
   readonly idempotency?: Idempotency;
 }

@@ -1,12 +1,13 @@
 // A turn whose producer has died is ended by whoever meets it: one FAILED `producer_lost`, an unchanged history, and a
 // session that can be used again.
 
-import { type Clock, isoTime } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { ChatError, type DescribeProblem } from './errors.ts';
 import { decodeTurn, encodeTurn } from './records.ts';
 import type { SessionKey } from './session.ts';
 import type { RunningMark, SessionStore } from './session-store.ts';
 import { encodeFrame, REAPER_SEQ, terminalEvent } from './turn-event.ts';
+import { failedTurn } from './unproduced-turn.ts';
 
 export interface ReapDependencies {
   readonly store: SessionStore;
@@ -22,13 +23,7 @@ export async function reapTurn(
 ): Promise<void> {
   const { turnId, epoch } = mark;
   const running = decodeTurn(await deps.store.readTurn(key, turnId));
-  const error = new ChatError('producer_lost', 'The replica that produced the turn was lost. Send the message again.');
-  const turn = {
-    ...running,
-    state: 'FAILED' as const,
-    endTime: isoTime(deps.clock.now()),
-    problem: deps.describe(error, { sessionId: key.sessionId, turnId }),
-  };
+  const turn = failedTurn(running, lost(), deps);
   const frame = encodeFrame(epoch, REAPER_SEQ, terminalEvent(turn));
   await deps.store.reap(key, {
     turnId,
@@ -36,4 +31,16 @@ export async function reapTurn(
     record: encodeTurn(turn),
     frame,
   });
+}
+
+/** Same for a turn that waits, when its process has not come back for it: the line moves on. */
+export async function dropWaiting(key: SessionKey, turnId: string, deps: ReapDependencies): Promise<void> {
+  const waiting = decodeTurn(await deps.store.readTurn(key, turnId));
+  if (waiting.state !== 'QUEUED') return;
+  const record = encodeTurn(failedTurn(waiting, lost(), deps));
+  await deps.store.leave(key, { turnId, record, onlyIfDead: true });
+}
+
+function lost(): ChatError {
+  return new ChatError('producer_lost', 'The replica that produced the turn was lost. Send the message again.');
 }

@@ -1,10 +1,9 @@
 // The events of a turn whose log is gone, made again from its record: whole texts instead of the pieces they came in.
 
 import { isPlainText } from './content.ts';
-import { FrameLog } from './frame-log.ts';
+import { FrameLog, type TurnView } from './frame-log.ts';
 import type { Turn, TurnEndState } from './turn.ts';
 import { candidateFinished, encodeFrame, type TurnEvent, terminalEvent } from './turn-event.ts';
-import type { TurnView } from './view-turn.ts';
 
 /** Their ids are their own: nobody can go on from them, since there is nothing to go on in. */
 const EPOCH = 0;

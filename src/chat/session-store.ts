@@ -5,6 +5,7 @@
 // Every call may fail with `store_unavailable` (nothing is known of the outcome) and, unless it says otherwise,
 // with `session_not_found`.
 
+import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from './claim.ts';
 import type { Usage } from './language-model.ts';
 import type { Page, SessionKey } from './session.ts';
 import type { TurnEndState } from './turn.ts';
@@ -46,52 +47,6 @@ export interface UpdateSession {
   readonly ifVersion: number;
   readonly attempt: string;
 }
-
-/** A key by which a caller names one send, so that it can be sent again; and what was sent with it. */
-export interface Idempotency {
-  readonly key: string;
-  readonly fingerprint: string;
-}
-
-export interface BeginTurn {
-  readonly turnId: string;
-  readonly idempotency?: Idempotency & { readonly ttlMs: number };
-  /** The record of the running turn. */
-  readonly record: Uint8Array;
-  /** Kept until the turn has committed, so that a turn that did not can be asked again. */
-  readonly question: Uint8Array;
-  /** The calls that the question answers; must be exactly those that the history leaves open. */
-  readonly answeredCalls: string;
-  readonly ifVersion?: number;
-  readonly leaseMs: number;
-  readonly historyLimit: { readonly messages: number; readonly bytes: number };
-  readonly attempt: string;
-}
-
-export type Begun =
-  | {
-      readonly outcome: 'begun';
-      readonly epoch: number;
-      readonly version: number;
-      readonly history: readonly Uint8Array[];
-    }
-  /** Another turn holds the session. When `hasLease` is false its producer is dead: reap it and begin again. */
-  | {
-      readonly outcome: 'busy';
-      readonly turnId: string;
-      readonly epoch: number;
-      readonly hasLease: boolean;
-    }
-  | { readonly outcome: 'turn_exists' }
-  /** The key has been used: by a send of the same content, whose turn this is, or by another one. */
-  | Recalled
-  | { readonly outcome: 'version_mismatch'; readonly version: number }
-  | { readonly outcome: 'history_full'; readonly messageCount: number }
-  | { readonly outcome: 'calls_mismatch'; readonly openCalls: string };
-
-export type Recalled =
-  | { readonly outcome: 'repeated'; readonly turnId: string }
-  | { readonly outcome: 'idempotency_mismatch' };
 
 /** A run of frames of one turn, and the sequence number that it follows. */
 export interface EventBatch {
@@ -185,6 +140,15 @@ export interface SessionStore {
 
   /** Claim the session for a turn. The history comes with it, as the turn has to see it. */
   begin(key: SessionKey, turn: BeginTurn): Promise<Begun>;
+
+  /**
+   * Give up a claim whose outcome is not known: if it was made, its turn counts as dead at once, and whoever comes next ends
+   * it. Idempotent; nothing happens when it was not made.
+   */
+  letGo(key: SessionKey, turn: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void>;
+
+  /** End a turn that waits. False when it does not wait (any more), or is alive although only a dead one was to go. */
+  leave(key: SessionKey, turn: LeaveLine): Promise<boolean>;
 
   /** Add frames to the turn's log. Refused to anybody but the turn's own producer. */
   append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended>;

@@ -27,7 +27,15 @@ export interface TurnStarted {
 
 export type TerminalEventType = 'turn.committed' | 'turn.blocked' | 'turn.failed' | 'turn.cancelled';
 
+export interface TurnQueued {
+  readonly sessionId: string;
+  readonly turnId: string;
+  /** In line, from 1. */
+  readonly position: number;
+}
+
 export type TurnEvent =
+  | { readonly type: 'turn.queued'; readonly data: TurnQueued }
   | { readonly type: 'turn.started'; readonly data: TurnStarted }
   | { readonly type: 'candidate.delta'; readonly data: CandidateDelta }
   | { readonly type: 'candidate.finished'; readonly data: CandidateFinished }

@@ -6,7 +6,7 @@ import type { Problem } from './errors.ts';
 import type { Citation, GroundingMetadata, SafetyRating, Usage } from './language-model.ts';
 
 export type TurnEndState = 'COMMITTED' | 'BLOCKED' | 'FAILED' | 'CANCELLED';
-export type TurnLifeState = 'RUNNING' | TurnEndState;
+export type TurnLifeState = 'QUEUED' | 'RUNNING' | TurnEndState;
 
 export interface Candidate {
   readonly index: number;
@@ -83,6 +83,16 @@ export function startedTurn(start: TurnStart): Turn {
     candidates: [],
     usage: NO_USAGE,
   };
+}
+
+/** Waits for another turn of its session to end. */
+export function queuedTurn(start: TurnStart): Turn {
+  return { ...startedTurn(start), state: 'QUEUED' };
+}
+
+/** Whether it has still to end. */
+export function isOpen({ state }: Turn): boolean {
+  return state === 'QUEUED' || state === 'RUNNING';
 }
 
 /** The turn without its texts: what the terminal event carries, since the deltas have told them already. */

@@ -1,18 +1,20 @@
 // How a viewer comes to the log of a turn, wherever it is produced, and wherever it has been left off.
 
-import type { ChatDependencies } from './begin-turn.ts';
 import { ChatError, invalidField } from './errors.ts';
-import type { FrameSource } from './frame-log.ts';
+import type { FollowedTurns } from './followed-turns.ts';
+import type { FrameSource, TurnView } from './frame-log.ts';
+import { replayOf } from './replay.ts';
+import type { RunningTurns } from './running-turns.ts';
 import type { SessionKey } from './session.ts';
+import type { SessionStore } from './session-store.ts';
 import type { Turn } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
+import { WaitingLog } from './waiting-log.ts';
 
-/** A log, and where to begin in it. */
-export interface TurnView {
-  readonly log: FrameSource;
-  readonly afterSeq: number;
-  /** Idempotent. Call it when nobody reads any more. */
-  release(): void;
+export interface ViewDependencies {
+  readonly store: SessionStore;
+  readonly running: RunningTurns;
+  readonly followed: FollowedTurns;
 }
 
 export interface ViewRequest {
@@ -30,11 +32,13 @@ export async function viewTurn(
   key: SessionKey,
   { turnId, cursor }: ViewRequest,
   readTurn: () => Promise<Turn>,
-  { running, followed, store }: ChatDependencies,
+  deps: ViewDependencies,
 ): Promise<TurnView | undefined> {
+  const { running, followed, store } = deps;
   const own = running.find(key);
   if (own?.turnId === turnId) return { log: own.log, afterSeq: seqIn(own.epoch, cursor), release: () => undefined };
   const turn = await readTurn();
+  if (turn.state === 'QUEUED') return viewWaiting(key, turn, readTurn, deps);
   const epoch = await store.epochOf(key, turnId);
   const afterSeq = seqIn(epoch, cursor);
   const { log, release } = await followed.follow(key, turn, epoch);
@@ -50,8 +54,40 @@ export async function viewTurn(
   throw new ChatError('log_expired', 'The events of the turn are not kept any more. The turn can still be read.');
 }
 
+/** A turn that waits, here or elsewhere, as somebody else watches it: until it runs there is nothing to tell. */
+async function viewWaiting(
+  key: SessionKey,
+  waiting: Turn,
+  readTurn: () => Promise<Turn>,
+  deps: ViewDependencies,
+): Promise<TurnView> {
+  const log = new WaitingLog();
+  const releases: (() => void)[] = [];
+  let isLooking = false;
+  const look = async () => {
+    if (isLooking || log.hasEnded) return;
+    isLooking = true;
+    const turn = await readTurn().catch(() => waiting);
+    isLooking = false;
+    if (turn.state === 'QUEUED') return;
+    for (const release of releases.splice(0)) release();
+    const view = await viewTurn(key, { turnId: turn.turnId }, readTurn, deps).catch(() => replayOf(turn));
+    if (view) releases.push(view.release);
+    log.continueWith(view?.log ?? replayOf(turn).log);
+  };
+  const watch = await deps.store.watch(key, () => void look());
+  releases.push(() => watch.close());
+  await look();
+  const release = () => {
+    log.release();
+    for (const one of releases.splice(0)) one();
+  };
+  return { log, afterSeq: 0, release };
+}
+
 function seqIn(epoch: number, cursor: EventCursor | undefined): number {
-  if (!cursor) return 0;
+  // What was told of the place in line is before everything else.
+  if (!cursor || cursor.epoch === 0) return 0;
   if (cursor.epoch !== epoch) throw invalidField('lastEventId', 'is the id of an event of another turn');
   return cursor.seq;
 }

@@ -43,6 +43,7 @@ const ENVIRONMENT = Type.Object({
   LEDGER_TURNS_MAX: whole(1000, 1, 100_000),
   LEDGER_BYTES_MAX: bytes(64 * 1024 ** 2),
   ANSWER_SIZE_MAX: whole(16 * 1024 ** 2, 1024, 256 * 1024 ** 2),
+  QUEUE_TURNS_MAX: whole(32, 0, 10_000),
   TURN_TIMEOUT_MS: ms(600_000),
   LEASE_MS: ms(20_000, 100),
   LOG_FLUSH_MS: ms(50, 1, 10_000),

@@ -2,8 +2,8 @@
 // string, also without its quotes.
 
 import { createHash } from 'node:crypto';
+import type { Idempotency } from '../chat/claim.ts';
 import { invalidField } from '../chat/errors.ts';
-import type { Idempotency } from '../chat/session-store.ts';
 
 const KEY_LENGTH_MAX = 255;
 

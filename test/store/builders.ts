@@ -2,10 +2,10 @@
 // that every test makes.
 
 import { randomUUID } from 'node:crypto';
+import type { BeginTurn } from '../../src/chat/claim.ts';
 import { ChatError, type ProblemCode } from '../../src/chat/errors.ts';
 import type { SessionKey } from '../../src/chat/session.ts';
 import type {
-  BeginTurn,
   CreateSession,
   EventBatch,
   FinishTurn,
@@ -45,6 +45,8 @@ export function aTurn(given: Partial<BeginTurn> = {}): BeginTurn {
     question: bytes('question'),
     answeredCalls: '',
     leaseMs: 30_000,
+    onBusy: 'reject',
+    line: { places: 3, record: bytes(`queued ${turnId}`) },
     historyLimit: { messages: 1000, bytes: 1_000_000 },
     attempt: randomUUID(),
     ...given,

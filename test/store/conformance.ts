@@ -13,6 +13,7 @@ import { isolationBehaves } from './conformance/isolation.ts';
 import { leaseBehaves } from './conformance/lease.ts';
 import { ledgerBehaves } from './conformance/ledger.ts';
 import { lifetimeBehaves } from './conformance/lifetime.ts';
+import { lineBehaves } from './conformance/line.ts';
 import { listBehaves } from './conformance/list.ts';
 import { sessionBehaves } from './conformance/session.ts';
 import { watchBehaves } from './conformance/watch.ts';
@@ -57,6 +58,7 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
     watchBehaves(bench);
     cancelBehaves(bench);
     idempotencyBehaves(bench);
+    lineBehaves(bench);
     isolationBehaves(bench);
   });
 }

@@ -17,11 +17,12 @@ import { RunningTurns } from '../../src/chat/running-turns.ts';
 import type { SessionStore } from '../../src/chat/session-store.ts';
 import type { Turn } from '../../src/chat/turn.ts';
 import type { TurnDependencies, TurnFacts, TurnLimits } from '../../src/chat/turn-plan.ts';
+import { WaitingTurns } from '../../src/chat/waiting-turns.ts';
 import { ManualClock } from './manual-clock.ts';
 import { ScriptedModel } from './scripted-model.ts';
 import { wrapStore } from './wrapped-store.ts';
 
-type SendOnce = Omit<Send, 'idempotency'>;
+type SendOnce = Omit<Send, 'idempotency' | 'onBusy'>;
 
 export const FLUSH_MS = 50;
 export const FLUSH_BYTES = 16 * 1024;
@@ -36,6 +37,7 @@ export const CHAT_LIMITS: ChatLimits = {
   historyBytesMax: 100_000,
   sessionTtlS: 604_800,
   leaseMs: LEASE_MS,
+  queueTurnsMax: 3,
   fileUris: [],
 };
 
@@ -86,6 +88,7 @@ export class ChatScene {
     const chat: ChatDependencies = {
       ...deps,
       running: this.running,
+      waiting: new WaitingTurns(),
       followed: this.followed,
       chatLimits: { ...CHAT_LIMITS, ...chatLimits },
     };

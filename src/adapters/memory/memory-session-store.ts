@@ -1,23 +1,20 @@
 // Sessions in this process's memory: for trying the service out. The same port, the same promises, as far as one
 // process can keep them.
 
+import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
 import { sessionExists, sessionNotFound, turnNotFound, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type {
   Appended,
-  BeginTurn,
-  Begun,
   CancelRequest,
   CreateSession,
   EventBatch,
   Finished,
   FinishTurn,
-  Idempotency,
   MessageRange,
   ReapTurn,
-  Recalled,
   Renewed,
   SessionStore,
   StoredSession,
@@ -28,7 +25,7 @@ import type { Keep } from '../../chat/turn-machine.ts';
 import { activityOf } from './activity-list.ts';
 import { Doorbells } from './doorbells.ts';
 import { type MemorySession, newSession, presentStored } from './memory-session.ts';
-import { append, begin, finish, type LedgerRules, reap, recall, renew, requestCancel } from './memory-turns.ts';
+import { append, begin, finish, type LedgerRules, leave, reap, recall, renew, requestCancel } from './memory-turns.ts';
 import { SessionShelf } from './session-shelf.ts';
 
 export interface MemoryRules extends LedgerRules {
@@ -115,6 +112,21 @@ export class MemorySessionStore implements SessionStore {
     this.#lastEpoch = Math.max(this.#lastEpoch, begun.epoch);
     this.#stepped(key, session);
     return begun;
+  }
+
+  async letGo(key: SessionKey, { turnId, attempt }: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void> {
+    const session = this.#shelf.find(key);
+    if (!session) return;
+    const { running, line } = session;
+    if (running?.turnId === turnId && running.attempt === attempt) running.leaseUntilMs = 0;
+    for (const waiting of line) if (waiting.turnId === turnId) waiting.leaseUntilMs = 0;
+    this.#doorbells.ring(key);
+  }
+
+  async leave(key: SessionKey, turn: LeaveLine): Promise<boolean> {
+    if (!leave(this.#get(key), turn, this.#rules, this.#clock.now())) return false;
+    this.#doorbells.ring(key);
+    return true;
   }
 
   async append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended> {

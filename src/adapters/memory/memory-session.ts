@@ -51,6 +51,8 @@ export interface MemorySession {
   question?: Uint8Array | undefined;
   /** Frames of the running turn and of the one before it. */
   log: { readonly epoch: number; readonly batch: EventBatch }[];
+  /** Who waits, in order. */
+  line: { readonly turnId: string; leaseUntilMs: number }[];
   /** By idempotency key. */
   readonly sends: Map<string, KeptSend>;
   usage: Required<Usage>;
@@ -74,6 +76,7 @@ export function newSession(given: CreateSession, bornEpoch: number, nowMs: numbe
     turnBytes: 0,
     fullRecords: new Map(),
     log: [],
+    line: [],
     sends: new Map(),
     usage: { promptTokens: 0, outputTokens: 0, thoughtTokens: 0, cachedTokens: 0, totalTokens: 0 },
   };

@@ -1,19 +1,8 @@
 // The steps of a turn on a session in memory. Single-threaded, so each function is one atomic step.
 
+import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import type { Usage } from '../../chat/language-model.ts';
-import type {
-  Appended,
-  BeginTurn,
-  Begun,
-  EventBatch,
-  Finished,
-  FinishTurn,
-  Idempotency,
-  Lost,
-  ReapTurn,
-  Recalled,
-  Renewed,
-} from '../../chat/session-store.ts';
+import type { Appended, EventBatch, Finished, FinishTurn, Lost, ReapTurn, Renewed } from '../../chat/session-store.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import { keepWhileRunning, type MemorySession, type Running } from './memory-session.ts';
 
@@ -25,12 +14,15 @@ export interface LedgerRules {
 export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): Begun {
   const { running, epoch, version, history } = session;
   if (running?.attempt === turn.attempt) return { outcome: 'begun', epoch, version, history: [...history] };
-  const recalled = turn.idempotency && recall(session, turn.idempotency, nowMs);
+  const isWaiting = turn.onBusy === 'waiting';
+  const recalled = turn.idempotency && !isWaiting && recall(session, turn.idempotency, nowMs);
   if (recalled) return recalled;
-  if (running) {
-    return { outcome: 'busy', turnId: running.turnId, epoch, hasLease: running.leaseUntilMs > nowMs };
-  }
-  if (session.turns.has(turn.turnId)) return { outcome: 'turn_exists' };
+  const waits = session.line.some(({ turnId }) => turnId === turn.turnId);
+  if (isWaiting && !waits) return { outcome: 'left' };
+  if (!waits && session.turns.has(turn.turnId)) return { outcome: 'turn_exists' };
+  const holder = holderBefore(session, turn.turnId, nowMs);
+  if (holder && turn.onBusy === 'reject') return { outcome: 'busy', ...holder };
+  if (holder) return takePlace(session, turn, holder, nowMs);
   if (turn.ifVersion !== undefined && turn.ifVersion !== version) return { outcome: 'version_mismatch', version };
   if (session.openCalls !== turn.answeredCalls) return { outcome: 'calls_mismatch', openCalls: session.openCalls };
   const { messages, bytes } = turn.historyLimit;
@@ -40,18 +32,58 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   session.log = session.log.filter((entry) => entry.epoch === epoch);
   session.epoch = epoch + 1;
   session.running = { turnId: turn.turnId, attempt: turn.attempt, leaseUntilMs: nowMs + turn.leaseMs, seq: 0 };
+  session.turns.delete(turn.turnId);
+  keepRecord(session, turn, turn.record, nowMs);
+  session.line = session.line.filter(({ turnId }) => turnId !== turn.turnId);
+  session.question = turn.question;
+  return { outcome: 'begun', epoch: session.epoch, version, history: [...history] };
+}
+
+/** Who is in the way of this turn. */
+function holderBefore({ running, epoch, line }: MemorySession, turnId: string, nowMs: number): Holder | undefined {
+  if (running) {
+    return { turnId: running.turnId, epoch, hasLease: running.leaseUntilMs > nowMs, isWaiting: false };
+  }
+  const [head] = line;
+  if (!head || head.turnId === turnId) return undefined;
+  return { turnId: head.turnId, epoch: 0, hasLease: head.leaseUntilMs > nowMs, isWaiting: true };
+}
+
+function takePlace(session: MemorySession, turn: BeginTurn, holder: Holder, nowMs: number): Begun {
+  const { line } = session;
+  const leaseUntilMs = nowMs + turn.leaseMs;
+  const own = line.find(({ turnId }) => turnId === turn.turnId);
+  if (own) own.leaseUntilMs = leaseUntilMs;
+  else {
+    if (line.length >= turn.line.places) return { outcome: 'queue_full' };
+    if (turn.onBusy === 'interrupt') line.unshift({ turnId: turn.turnId, leaseUntilMs });
+    else line.push({ turnId: turn.turnId, leaseUntilMs });
+    keepRecord(session, turn, turn.line.record, nowMs);
+  }
+  return { outcome: 'waits', place: line.findIndex(({ turnId }) => turnId === turn.turnId) + 1, holder };
+}
+
+function keepRecord(session: MemorySession, turn: BeginTurn, record: Uint8Array, nowMs: number): void {
   const { turnId, idempotency } = turn;
   session.turns.set(turnId, {
     epoch: session.epoch,
-    record: turn.record,
+    record,
     ...(idempotency ? { idempotencyKey: idempotency.key } : {}),
   });
-  if (idempotency) {
-    const { fingerprint, ttlMs } = idempotency;
-    session.sends.set(idempotency.key, { fingerprint, expireTimeMs: nowMs + ttlMs, turnId });
-  }
-  session.question = turn.question;
-  return { outcome: 'begun', epoch: session.epoch, version, history: [...history] };
+  if (!idempotency) return;
+  const { key, fingerprint, ttlMs } = idempotency;
+  session.sends.set(key, { fingerprint, expireTimeMs: nowMs + ttlMs, turnId });
+}
+
+/** End a turn that waits. */
+export function leave(session: MemorySession, turn: LeaveLine, rules: LedgerRules, nowMs: number): boolean {
+  const own = session.line.find(({ turnId }) => turnId === turn.turnId);
+  if (!own || (turn.onlyIfDead && own.leaseUntilMs > nowMs)) return false;
+  session.line = session.line.filter((waiting) => waiting !== own);
+  endRecord(session, turn, session.version);
+  session.turnBytes += turn.record.length;
+  trimLedger(session, rules);
+  return true;
 }
 
 /** What an idempotency key stands for. */
@@ -100,7 +132,11 @@ export function finish(session: MemorySession, turn: FinishTurn, rules: LedgerRu
   return { outcome: 'finished', version };
 }
 
-function endRecord(session: MemorySession, { turnId, record }: FinishTurn | ReapTurn, end: number | 'reaped'): void {
+function endRecord(
+  session: MemorySession,
+  { turnId, record }: FinishTurn | ReapTurn | LeaveLine,
+  end: number | 'reaped',
+): void {
   const kept = session.turns.get(turnId);
   if (kept) session.turns.set(turnId, { ...kept, record, end });
 }

@@ -11,7 +11,8 @@ export interface SessionKeys {
   readonly history: string;
   /** Stream: frames of the running turn and of the one before it. */
   readonly events: string;
-  /** Hash: turn id → record, `<turn id>/end` → session version when it had ended, `<turn id>/idem` → idempotency key. */
+  /** Hash: turn id → record, `<turn id>/end` → session version when it had ended, `<turn id>/idem` → idempotency key,
+   * `<turn id>/wait` → until when its process is there to begin it, while it waits. */
   readonly turns: string;
   /** Sorted set: turn id by epoch. */
   readonly ledger: string;
@@ -19,6 +20,8 @@ export interface SessionKeys {
   readonly newest: string;
   /** Hash: idempotency key → fingerprint, time of its end, turn id. */
   readonly idem: string;
+  /** Sorted set: ids of the turns that wait, in their order. */
+  readonly queue: string;
 }
 
 /**
@@ -40,12 +43,13 @@ export function sessionKeys(prefix: string, key: SessionKey): SessionKeys {
     ledger: `${base}:ledger`,
     newest: `${base}:newest`,
     idem: `${base}:idem`,
+    queue: `${base}:queue`,
   };
 }
 
 /** In the order in which scripts that take all of them declare them. */
 export function allKeys(keys: SessionKeys): readonly string[] {
-  return [keys.meta, keys.history, keys.events, keys.turns, keys.ledger, keys.newest, keys.idem];
+  return [keys.meta, keys.history, keys.events, keys.turns, keys.ledger, keys.newest, keys.idem, keys.queue];
 }
 
 /** Sorted set: the owner's session ids by time of their newest activity. */

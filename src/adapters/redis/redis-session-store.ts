@@ -1,21 +1,18 @@
 // Sessions in Redis. Each port member is one script or one read; all outcomes of scripts are translated here, once.
 
 import { randomUUID } from 'node:crypto';
+import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import { sessionExists, sessionNotFound, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type {
   Appended,
-  BeginTurn,
-  Begun,
   CancelRequest,
   CreateSession,
   EventBatch,
   Finished,
   FinishTurn,
-  Idempotency,
   MessageRange,
   ReapTurn,
-  Recalled,
   Renewed,
   SessionStore,
   StoredSession,
@@ -94,6 +91,14 @@ export class RedisSessionStore implements SessionStore {
 
   begin(key: SessionKey, turn: BeginTurn): Promise<Begun> {
     return this.#turns.begin(key, turn);
+  }
+
+  letGo(key: SessionKey, turn: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void> {
+    return this.#turns.letGo(key, turn);
+  }
+
+  leave(key: SessionKey, turn: LeaveLine): Promise<boolean> {
+    return this.#turns.leave(key, turn);
   }
 
   recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined> {

@@ -1,19 +1,9 @@
 // The steps of a turn in Redis: each is one script, whose outcomes are translated here, once.
 
+import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
 import type { SessionKey } from '../../chat/session.ts';
-import type {
-  Appended,
-  BeginTurn,
-  Begun,
-  EventBatch,
-  Finished,
-  FinishTurn,
-  Idempotency,
-  ReapTurn,
-  Recalled,
-  Renewed,
-} from '../../chat/session-store.ts';
+import type { Appended, EventBatch, Finished, FinishTurn, ReapTurn, Renewed } from '../../chat/session-store.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import { allKeys, replicaChannel, type SessionKeys, sessionKeys } from './keys.ts';
 import type { RedisArgument, RedisConnection } from './redis-connection.ts';
@@ -53,10 +43,11 @@ export class RedisTurns {
     const { turnId, attempt, record, question, answeredCalls, leaseMs, historyLimit } = turn;
     const args = [turnId, attempt, record, question, answeredCalls, turn.ifVersion ?? '', leaseMs];
     const limits = [historyLimit.messages, historyLimit.bytes];
+    const line = [turn.onBusy, turn.line.places, turn.line.record];
     const { key: named = '', fingerprint = '', ttlMs = 0 } = turn.idempotency ?? {};
     // One round trip for both: reading a long history through the script would cost Redis three times as much.
     const [[outcome, first, second, third, ttl, count], history] = await Promise.all([
-      this.#run(SCRIPTS.begin, key, [...args, ...limits, this.#own.replica, named, fingerprint, ttlMs]),
+      this.#run(SCRIPTS.begin, key, [...args, ...limits, this.#own.replica, named, fingerprint, ttlMs, ...line]),
       this.#redis.call('LRANGE', this.#keys(key).history, 0, -1),
     ]);
     switch (outcome) {
@@ -73,7 +64,13 @@ export class RedisTurns {
       case 'OTHER':
         return { outcome: 'idempotency_mismatch' };
       case 'BUSY':
-        return { outcome: 'busy', turnId: text(first), epoch: number(second), hasLease: number(third) === 1 };
+        return { outcome: 'busy', ...holderOf(first, second, third) };
+      case 'WAIT':
+        return { outcome: 'waits', place: number(first), holder: holderOf(second, third, ttl) };
+      case 'CROWD':
+        return { outcome: 'queue_full' };
+      case 'LEFT':
+        return { outcome: 'left' };
       case 'EXISTS':
         return { outcome: 'turn_exists' };
       case 'MOVED':
@@ -85,6 +82,19 @@ export class RedisTurns {
       default:
         throw sessionNotFound();
     }
+  }
+
+  async letGo(key: SessionKey, { turnId, attempt }: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void> {
+    const { meta, turns } = this.#keys(key);
+    await this.#redis.run(SCRIPTS.letGo, [meta, turns], [turnId, attempt]);
+  }
+
+  async leave(key: SessionKey, { turnId, record, onlyIfDead }: LeaveLine): Promise<boolean> {
+    const { ledgerTurnsMax, ledgerBytesMax } = this.#own.rules;
+    const args = [turnId, record, onlyIfDead ? 1 : 0, ledgerTurnsMax, ledgerBytesMax];
+    const [outcome] = await this.#run(SCRIPTS.leave, key, args);
+    if (outcome === 'GONE') throw sessionNotFound();
+    return outcome === 'LEFT';
   }
 
   async recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined> {
@@ -194,4 +204,13 @@ export class RedisTurns {
     const [word, ...rest] = await this.#redis.run(script, allKeys(this.#keys(key)), args);
     return [text(word), ...rest];
   }
+}
+
+function holderOf(turnId: unknown, epoch: unknown, isAlive: unknown): Holder {
+  return {
+    turnId: text(turnId),
+    epoch: number(epoch),
+    hasLease: number(isAlive) === 1,
+    isWaiting: number(epoch) === 0,
+  };
 }

@@ -15,8 +15,9 @@ function read(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
 }
 
-function load(name: string): Script {
-  const lua = `${prelude}\n${read(name)}`;
+/** `parts` are put before the script, as the prelude is before all of them. */
+function load(name: string, ...parts: readonly string[]): Script {
+  const lua = [prelude, ...parts.map(read), read(name)].join('\n');
   return { name, lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
@@ -25,7 +26,9 @@ export const SCRIPTS = {
   update: load('update'),
   delete: load('delete'),
   recall: load('recall'),
-  begin: load('begin'),
+  begin: load('begin', 'line'),
+  leave: load('leave', 'line'),
+  letGo: load('let_go'),
   append: load('append'),
   finish: load('finish'),
   renew: load('renew'),

@@ -17,7 +17,7 @@ interface SendHeaders {
 }
 
 export function readSend(body: Static<typeof SendMessage>, headers: SendHeaders): Send {
-  const { message, parts, candidateCount, groundingSource, turnId } = body;
+  const { message, parts, candidateCount, groundingSource, turnId, onBusy } = body;
   const ifVersion = wantedVersion(headers['if-match']);
   const idempotency = idempotencyOf(headers['idempotency-key'], body);
   const overrides = Object.fromEntries(SETTING_NAMES.map((name) => [name, body[name]])) as SettingOverrides;
@@ -27,6 +27,7 @@ export function readSend(body: Static<typeof SendMessage>, headers: SendHeaders)
     ...(candidateCount == null ? {} : { candidateCount }),
     ...(groundingSource == null ? {} : { groundingSource }),
     ...(turnId === undefined ? {} : { turnId }),
+    ...(onBusy === undefined ? {} : { onBusy }),
     ...(ifVersion === undefined ? {} : { ifVersion }),
     ...(idempotency ? { idempotency } : {}),
   };

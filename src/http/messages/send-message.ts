@@ -1,7 +1,8 @@
 // POST /v1/sessions/{sessionId}/messages: one question, one answer, by one unary call to the model. The turn goes on
 // when the client does not wait for it.
 
-import { RunningTurn } from '../../chat/running-turn.ts';
+import { EarlierTurn } from '../../chat/earlier-turn.ts';
+import { isOpen } from '../../chat/turn.ts';
 import type { Route } from '../edge.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsJson } from '../negotiation.ts';
@@ -41,12 +42,12 @@ export const sendMessage: Route = (app, { sessions, paths, bodyLimits }) => {
       const chat = sessions.open(ownerOf(request), request.params.sessionId);
       const sent = await chat.sendMessage(readSend(request.body, request.headers));
       addressTurn(reply, { sessionId: chat.key.sessionId, turnId: sent.turnId }, paths);
-      const isOwn = sent instanceof RunningTurn;
+      const isEarlier = sent instanceof EarlierTurn;
       if (wantsNoWait(request.headers.prefer)) {
-        const now = isOwn ? sent.snapshot : await sent.current();
-        if (now.state === 'RUNNING') return reply.code(202).header('preference-applied', 'respond-async').send(now);
+        const now = isEarlier ? await sent.current() : sent.snapshot;
+        if (isOpen(now)) return reply.code(202).header('preference-applied', 'respond-async').send(now);
       }
-      const turn = isOwn ? await sent.ended : await sent.ended();
+      const turn = isEarlier ? await sent.ended() : await sent.ended;
       return turn.problem ? sendProblem(reply, turn.problem) : reply.send(turn);
     },
   );

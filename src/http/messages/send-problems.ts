@@ -15,6 +15,7 @@ export const MODEL_PROBLEMS: readonly ProblemCode[] = [
 export const SEND_PROBLEMS: readonly ProblemCode[] = [
   'session_not_found',
   'turn_in_progress',
+  'queue_full',
   'turn_exists',
   'history_full',
   'version_mismatch',

@@ -2,9 +2,11 @@
 // model has said a word is an ordinary problem; afterwards it is the last event.
 
 import type { FastifyReply } from 'fastify';
-import type { EarlierTurn } from '../../chat/earlier-turn.ts';
-import { RunningTurn } from '../../chat/running-turn.ts';
+import { EarlierTurn } from '../../chat/earlier-turn.ts';
+import type { RunningTurn } from '../../chat/running-turn.ts';
 import type { EventCursor } from '../../chat/turn-event.ts';
+import { BEFORE_QUEUE } from '../../chat/waiting-log.ts';
+import { WaitingTurn } from '../../chat/waiting-turn.ts';
 import { watchConnection } from '../connection.ts';
 import type { EdgeDependencies, Route } from '../edge.ts';
 import { cursorIn } from '../event-cursor.ts';
@@ -48,18 +50,29 @@ export const streamMessage: Route = (app, deps) => {
       const connection = watchConnection(reply);
       const sent = await chat.sendMessageStreaming(readSend(request.body, request.headers));
       addressTurn(reply, { sessionId: chat.key.sessionId, turnId: sent.turnId }, deps.paths);
-      if (!(sent instanceof RunningTurn)) return sendAgain(reply, sent, cursorIn(request.headers), deps);
-      if (request.body.onDisconnect === 'cancel') connection.onGone(() => sent.cancel());
-      await firstWord(sent, deps.streamHeadersDelayMs);
-      if (sent.log.hasEnded && !sent.hasAnswer) {
+      if (sent instanceof EarlierTurn) return sendAgain(reply, sent, cursorIn(request.headers), deps);
+      if (request.body.onDisconnect === 'cancel') connection.onGone(() => cancel(sent));
+      if (sent instanceof WaitingTurn && sent.isQueued) {
+        await sendEvents(reply, { log: sent.log, afterSeq: BEFORE_QUEUE }, deps.sse);
+        return reply;
+      }
+      const running = sent instanceof WaitingTurn ? await sent.begun : sent;
+      if (running) await firstWord(running, deps.streamHeadersDelayMs);
+      if (!running || (running.log.hasEnded && !running.hasAnswer)) {
         const { problem } = await sent.ended;
         if (problem) return sendProblem(reply, problem);
       }
-      await sendEvents(reply, { log: sent.log }, deps.sse);
+      await sendEvents(reply, running ? { log: running.log } : { log: sent.log, afterSeq: BEFORE_QUEUE }, deps.sse);
       return reply;
     },
   );
 };
+
+/** Whatever has become of it. */
+function cancel(sent: RunningTurn | WaitingTurn): void {
+  sent.cancel();
+  if (sent instanceof WaitingTurn) void sent.begun.then((running) => running?.cancel());
+}
 
 /** What the same send was answered with, from where its client has left off; what never began to answer is a problem again. */
 async function sendAgain(

@@ -1,6 +1,6 @@
 // Every named schema, once: for the validator, and as the components of the document.
 
-import { CandidateDelta, CandidateFinished, TurnStarted } from './events.ts';
+import { CandidateDelta, CandidateFinished, TurnQueued, TurnStarted } from './events.ts';
 import { Message, MessagePage, Part } from './message.ts';
 import { Problem } from './problem.ts';
 import { ActiveTurn, NewSession, Session, SessionPage, SessionPatch, Usage } from './session.ts';
@@ -38,6 +38,7 @@ export const COMPONENTS = [
   Sent,
   TurnWithoutTexts,
   CandidateWithoutText,
+  TurnQueued,
   TurnStarted,
   CandidateDelta,
   CandidateFinished,

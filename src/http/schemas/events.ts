@@ -5,6 +5,18 @@ import { Part } from './message.ts';
 import { Count, closed, Id, named, ref, Time } from './schema.ts';
 import { Candidate, Sent, TurnWithoutTexts } from './turn.ts';
 
+export const TurnQueued = named(
+  'TurnQueued',
+  closed({
+    sessionId: Id,
+    turnId: Id,
+    position: Type.Integer({
+      minimum: 1,
+      description: 'In line. Only with `onBusy: "enqueue"`, while another turn runs.',
+    }),
+  }),
+);
+
 export const TurnStarted = named(
   'TurnStarted',
   closed({ sessionId: Id, turnId: Id, model: Type.String(), createTime: Time, sent: ref(Sent) }),
@@ -25,6 +37,7 @@ const { text: _text, parts: _parts, errors: _errors, ...finished } = Candidate.p
 export const CandidateFinished = named('CandidateFinished', closed(finished));
 
 export const EVENTS: Readonly<Record<string, TSchema & { $id: string }>> = {
+  'turn.queued': TurnQueued,
   'turn.started': TurnStarted,
   'candidate.delta': CandidateDelta,
   'candidate.finished': CandidateFinished,

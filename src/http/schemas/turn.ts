@@ -17,7 +17,12 @@ export const SendMessage = named(
       ...sendOnlySettings,
       groundingSource: Type.Optional(Type.Union([GroundingSource, Type.Null()])),
       turnId: Type.Optional(Id),
-      onBusy: Type.Optional(words(['reject'], { default: 'reject' })),
+      onBusy: Type.Optional(
+        words(['reject', 'enqueue', 'interrupt'], {
+          default: 'reject',
+          description: 'While another turn runs: 409; wait in line; or end it and be next.',
+        }),
+      ),
     },
     { oneOf: [{ required: ['message'] }, { required: ['parts'] }], 'x-one-of': 'message or parts' },
   ),
@@ -115,7 +120,7 @@ export const CandidateWithoutText = named('CandidateWithoutText', closed(candida
 
 export const Sent = named('Sent', closed({ messages: Count, omittedMessages: Count }));
 
-const STATES = ['RUNNING', 'COMMITTED', 'BLOCKED', 'FAILED', 'CANCELLED'] as const;
+const STATES = ['QUEUED', 'RUNNING', 'COMMITTED', 'BLOCKED', 'FAILED', 'CANCELLED'] as const;
 
 const turnProperties = {
   sessionId: Id,

@@ -1,5 +1,6 @@
 // POST /v1/sessions/{sessionId}/turns/{turnId}/cancel: ends a running turn, on whatever replica it runs. Idempotent.
 
+import { isOpen } from '../../chat/turn.ts';
 import type { Route } from '../edge.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsJson } from '../negotiation.ts';
@@ -35,7 +36,7 @@ export const cancelTurn: Route = (app, { sessions, bodyLimits }) => {
     async (request, reply) => {
       const { sessionId, turnId } = request.params;
       const turn = await sessions.open(ownerOf(request), sessionId).cancel(turnId, request.body.keep ?? 'none');
-      return reply.code(turn.state === 'RUNNING' ? 202 : 200).send(turn);
+      return reply.code(isOpen(turn) ? 202 : 200).send(turn);
     },
   );
 };

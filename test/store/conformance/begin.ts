@@ -85,14 +85,26 @@ export function beginBehaves(bench: Bench): void {
     it('is refused while another turn is alive, with the name of that turn', async () => {
       const { store, other, key } = await onSession();
       const { turnId, epoch } = await begin(store, key);
-      expect(await other.begin(key, aTurn())).toEqual({ outcome: 'busy', turnId, epoch, hasLease: true });
+      expect(await other.begin(key, aTurn())).toEqual({
+        outcome: 'busy',
+        turnId,
+        epoch,
+        hasLease: true,
+        isWaiting: false,
+      });
       expect((await store.read(key)).running?.turnId).toBe(turnId);
     });
 
     it('says when the producer of the other turn is dead, and takes nothing from it', async () => {
       const { store, other, key } = await onSession();
       const { turnId, epoch } = await beginDeadTurn(store, key);
-      expect(await other.begin(key, aTurn())).toEqual({ outcome: 'busy', turnId, epoch, hasLease: false });
+      expect(await other.begin(key, aTurn())).toEqual({
+        outcome: 'busy',
+        turnId,
+        epoch,
+        hasLease: false,
+        isWaiting: false,
+      });
       expect(await store.finish(key, anEnding({ turnId, epoch, version: 1, history: [] }))).toEqual({
         outcome: 'finished',
         version: 2,
@@ -113,7 +125,7 @@ export function beginBehaves(bench: Bench): void {
       const begun = await store.begin(key, turn);
       const again = await store.begin(key, turn);
       expect(again).toEqual(begun);
-      expect(await store.begin(key, { ...turn, attempt: 'another' })).toMatchObject({ outcome: 'busy' });
+      expect(await store.begin(key, { ...turn, attempt: 'another' })).toEqual({ outcome: 'turn_exists' });
     });
 
     it.each(['has committed', 'has failed', 'was reaped'])('refuses the id of a turn that %s', async (how) => {

@@ -1,7 +1,7 @@
 // begin and recall with an idempotency key: one turn for one key, whatever is sent again.
 
 import { describe, expect, it } from 'vitest';
-import type { BeginTurn } from '../../../src/chat/session-store.ts';
+import type { BeginTurn } from '../../../src/chat/claim.ts';
 import { until } from '../../support/until.ts';
 import { aFailure, aKey, anEnding, aSession, aTurn, begin, refusalOf } from '../builders.ts';
 import type { Bench } from './bench.ts';

@@ -1,5 +1,5 @@
 -- create: a new session with its first messages, atomically.
--- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest  KEYS[7] idem
+-- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest  KEYS[7] idem  KEYS[8] queue
 -- ARGV[1] attempt  ARGV[2] config  ARGV[3] ttl ms  ARGV[4] open calls  ARGV[5..] messages (opaque bytes)
 -- Returns {OK, create time ms} (also for a resend of the same attempt) | {EXISTS}
 
@@ -20,7 +20,7 @@ redis.call('HSET', KEYS[1], 'attempt', ARGV[1], 'config', ARGV[2], 'ttl', ARGV[3
   'born', digits(us), 'epoch', digits(us))
 -- Only now, since a full Redis refuses a script's first write alone and never an UNLINK: keys of an expired namesake
 -- may outlive it by a moment.
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
 for i = 5, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[i]) end
 expire(tonumber(ARGV[3]), KEYS[1], KEYS[2])
 return {'OK', ms}

@@ -1,5 +1,5 @@
 -- finish: end one turn of a session, atomically.
--- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest  KEYS[7] idem
+-- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest  KEYS[7] idem  KEYS[8] queue
 -- ARGV[1] turn id  ARGV[2] epoch  ARGV[3] seq it follows  ARGV[4] seq of the last event  ARGV[5] last frames
 -- ARGV[6] log ttl ms  ARGV[7] version after it  ARGV[8] turn record  ARGV[9] record with all candidates, or empty
 -- ARGV[10] open calls  ARGV[11] turns to keep  ARGV[12] bytes of turns to keep
@@ -42,7 +42,7 @@ trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], ARGV[11], ARGV[12])
 redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq', 'holder', 'cancel')
 local ms = digits(math.floor(now_us() / 1000))
 redis.call('HSET', KEYS[1], 'utime', ms)
-expire(tonumber(meta[6]), KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
+expire(tonumber(meta[6]), KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
 expire(math.min(tonumber(meta[6]), tonumber(ARGV[6])), KEYS[3])
 ring(KEYS[1])
 return {'OK', version, ms, meta[6]}

@@ -1,0 +1,97 @@
+// How a session is claimed for a turn: dead ones that are in the way are ended, what is refused is said in the caller's
+// words.
+
+import type { BeginTurn, Begun, Holder } from './claim.ts';
+import { asChatError, ChatError, invalidField } from './errors.ts';
+import { dropWaiting, type ReapDependencies, reapTurn } from './reap-turn.ts';
+import { versionMismatch } from './refusals.ts';
+import type { SessionKey } from './session.ts';
+import type { TurnDependencies } from './turn-plan.ts';
+
+/** How often a dead turn is ended before giving up: others may begin and die in between. */
+const REAPS_MAX = 8;
+
+export type ClaimDependencies = ReapDependencies & Pick<TurnDependencies, 'limits'>;
+
+/** What a send can go on from. */
+export type Claimed = Extract<Begun, { outcome: 'begun' | 'repeated' | 'waits' | 'left' }>;
+
+/** Fails with what `begin` refuses. */
+export async function claimSession(key: SessionKey, turn: BeginTurn, deps: ClaimDependencies): Promise<Claimed> {
+  let { onBusy } = turn;
+  for (let reaps = 0; ; reaps += 1) {
+    const begun = await begin(key, { ...turn, onBusy }, deps);
+    const dead = reaps < REAPS_MAX ? deadHolder(begun) : undefined;
+    if (!dead) return orRefusal(begun);
+    if (dead.isWaiting) await dropWaiting(key, dead.turnId, deps);
+    else await reapTurn(key, dead, deps);
+    if (begun.outcome === 'waits') onBusy = 'waiting';
+  }
+}
+
+/** A claim that may have been made must not block the session until its lease is over. */
+async function begin(key: SessionKey, turn: BeginTurn, deps: ClaimDependencies): Promise<Begun> {
+  try {
+    return await deps.store.begin(key, turn);
+  } catch (error) {
+    // A turn that waits comes back for its place by itself.
+    if (asChatError(error).code === 'store_unavailable' && turn.onBusy !== 'waiting') void letGo(key, turn, deps);
+    throw error;
+  }
+}
+
+/** Tried for as long as the end of a turn is. */
+async function letGo(key: SessionKey, turn: BeginTurn, { store, clock, limits }: ClaimDependencies): Promise<void> {
+  const deadline = clock.now() + limits.finishBudgetMs;
+  for (let attempt = 0; clock.now() < deadline; attempt += 1) {
+    try {
+      await store.letGo(key, turn);
+      return;
+    } catch {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      clock.after(Math.min(2000, 100 * 2 ** attempt), resolve);
+      await promise;
+    }
+  }
+}
+
+function deadHolder(begun: Begun): Holder | undefined {
+  if (begun.outcome === 'busy') return begun.hasLease ? undefined : begun;
+  if (begun.outcome === 'waits') return begun.holder.hasLease ? undefined : begun.holder;
+  return undefined;
+}
+
+function orRefusal(begun: Begun): Claimed {
+  switch (begun.outcome) {
+    case 'begun':
+    case 'repeated':
+    case 'waits':
+    case 'left':
+      return begun;
+    case 'idempotency_mismatch':
+      throw idempotencyMismatch();
+    case 'busy':
+      throw new ChatError('turn_in_progress', 'Another turn of this session is running.', {
+        activeTurnId: begun.turnId,
+        retryAfterS: 1,
+      });
+    case 'queue_full':
+      throw new ChatError('queue_full', 'Too many turns wait for this session already.', { retryAfterS: 1 });
+    case 'turn_exists':
+      throw new ChatError('turn_exists', 'The session already has a turn with this id.');
+    case 'version_mismatch':
+      throw versionMismatch(begun.version);
+    case 'history_full':
+      throw new ChatError('history_full', `The history is full (${begun.messageCount} messages).`);
+    case 'calls_mismatch': {
+      const wanted = begun.openCalls === '' ? 'no function response' : `exactly the responses to ${begun.openCalls}`;
+      throw invalidField('/parts', `must hold ${wanted}: the history's last message decides`);
+    }
+    default:
+      return begun satisfies never;
+  }
+}
+
+export function idempotencyMismatch(): ChatError {
+  return new ChatError('idempotency_mismatch', 'This idempotency key was used for another request.');
+}

@@ -1,0 +1,71 @@
+// What it takes to claim a session for a turn, and what can come of it: a part of the port to the store.
+
+/** A key by which a caller names one send, so that it can be sent again; and what was sent with it. */
+export interface Idempotency {
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
+export type OnBusy = 'reject' | 'enqueue' | 'interrupt';
+
+/** Who is in the way. When `hasLease` is false its process is dead: `reap` it or, if it `isWaiting`, let it `leave`. */
+export interface Holder {
+  readonly turnId: string;
+  readonly epoch: number;
+  readonly hasLease: boolean;
+  readonly isWaiting: boolean;
+}
+
+export interface LeaveLine {
+  readonly turnId: string;
+  /** The record that stays. */
+  readonly record: Uint8Array;
+  /** Only when its process has not come back for it in time. */
+  readonly onlyIfDead: boolean;
+}
+
+export interface BeginTurn {
+  readonly turnId: string;
+  readonly idempotency?: Idempotency & { readonly ttlMs: number };
+  /**
+   * What to do while another turn runs, or waits: be refused, wait in line, wait at its front; or begin, or keep the place
+   * that was taken before, for another lease.
+   */
+  readonly onBusy: OnBusy | 'waiting';
+  /** How many may wait, and the record of this one while it does. */
+  readonly line: { readonly places: number; readonly record: Uint8Array };
+  /** The record of the running turn. */
+  readonly record: Uint8Array;
+  /** Kept until the turn has committed, so that a turn that did not can be asked again. */
+  readonly question: Uint8Array;
+  /** The calls that the question answers; must be exactly those that the history leaves open. */
+  readonly answeredCalls: string;
+  readonly ifVersion?: number;
+  readonly leaseMs: number;
+  readonly historyLimit: { readonly messages: number; readonly bytes: number };
+  readonly attempt: string;
+}
+
+export type Begun =
+  | {
+      readonly outcome: 'begun';
+      readonly epoch: number;
+      readonly version: number;
+      readonly history: readonly Uint8Array[];
+    }
+  | (Holder & { readonly outcome: 'busy' })
+  /** It waits; `place` counts from 1. */
+  | { readonly outcome: 'waits'; readonly place: number; readonly holder: Holder }
+  | { readonly outcome: 'queue_full' }
+  /** It has lost its place: somebody has ended it. */
+  | { readonly outcome: 'left' }
+  | { readonly outcome: 'turn_exists' }
+  /** The key has been used: by a send of the same content, whose turn this is, or by another one. */
+  | Recalled
+  | { readonly outcome: 'version_mismatch'; readonly version: number }
+  | { readonly outcome: 'history_full'; readonly messageCount: number }
+  | { readonly outcome: 'calls_mismatch'; readonly openCalls: string };
+
+export type Recalled =
+  | { readonly outcome: 'repeated'; readonly turnId: string }
+  | { readonly outcome: 'idempotency_mismatch' };
