@@ -29,6 +29,7 @@ import {
 import type { StoredSession } from './session-store.ts';
 import { checkDefaults, LABEL_PAIRS_MAX } from './settings.ts';
 import { isOpen, type Turn } from './turn.ts';
+import type { EventCursor } from './turn-event.ts';
 import type { Keep } from './turn-machine.ts';
 import { type ViewRequest, viewTurn } from './view-turn.ts';
 import type { WaitingTurn } from './waiting-turn.ts';
@@ -153,6 +154,11 @@ export class ChatSession {
   /** The events of a turn, from its beginning or from a cursor on, on any replica. Promises and errors: `viewTurn`. */
   view(request: ViewRequest): Promise<TurnView | undefined> {
     return viewTurn(this.key, request, () => this.turn(request.turnId), this.#deps);
+  }
+
+  /** The events of all turns from now on: those of the running turn from its beginning, then what comes. Never ends by itself. */
+  follow(cursor?: EventCursor): Promise<TurnView> {
+    return this.#deps.followed.followSession(this.key, cursor);
   }
 
   async #send(send: Send, isStream: boolean): Promise<RunningTurn | WaitingTurn | EarlierTurn> {

@@ -1,8 +1,11 @@
 // All turns of other processes that are watched here: one log for each, shared by its viewers.
 
 import { type FollowDependencies, FollowedLog } from './followed-log.ts';
+import type { TurnView } from './frame-log.ts';
 import type { SessionKey } from './session.ts';
+import { SessionLog } from './session-log.ts';
 import type { Turn } from './turn.ts';
+import type { EventCursor } from './turn-event.ts';
 
 export interface Following {
   readonly log: FollowedLog;
@@ -19,6 +22,7 @@ interface Shared {
 export class FollowedTurns {
   readonly #deps: FollowDependencies;
   readonly #logs = new Map<string, Shared>();
+  readonly #sessions = new Set<SessionLog>();
   #isClosed = false;
 
   constructor(deps: FollowDependencies) {
@@ -46,10 +50,30 @@ export class FollowedTurns {
     return { log: shared.log, release };
   }
 
+  /** All turns of a session from the cursor on, for one viewer. Fails with `session_not_found`, `store_unavailable`. */
+  async followSession(key: SessionKey, cursor?: EventCursor): Promise<TurnView> {
+    const { store, clock, rules, reap } = this.#deps;
+    // A session that is not there is told in either case.
+    const now = await store.cursorNow(key);
+    const log = new SessionLog(key, cursor ?? now, { store, clock, followMs: rules.followMs, reap });
+    this.#sessions.add(log);
+    const release = () => {
+      log.close();
+      this.#sessions.delete(log);
+    };
+    await log.open().catch((error) => {
+      release();
+      throw error;
+    });
+    if (this.#isClosed) log.close();
+    return { log, afterSeq: 0, release };
+  }
+
   /** Viewers end at once, and go on elsewhere. Those who still come get what is there. */
   close(): void {
     this.#isClosed = true;
     for (const { log } of this.#logs.values()) log.close();
+    for (const log of this.#sessions) log.close();
   }
 
   #open(address: string, key: SessionKey, turn: Turn, epoch: number): Shared {

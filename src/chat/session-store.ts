@@ -9,6 +9,7 @@ import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from './claim
 import type { Usage } from './language-model.ts';
 import type { Page, SessionKey } from './session.ts';
 import type { TurnEndState } from './turn.ts';
+import type { EventCursor } from './turn-event.ts';
 import type { Keep } from './turn-machine.ts';
 
 export interface StoredSession {
@@ -183,6 +184,12 @@ export interface SessionStore {
 
   /** Frames of one turn after `afterSeq`, as far as they were flushed; empty when the log is gone. */
   readFrames(key: SessionKey, epoch: number, afterSeq: number): Promise<readonly EventBatch[]>;
+
+  /** Frames of all turns after the cursor, as far as they were flushed and are kept: the running turn and the one before. */
+  readEvents(key: SessionKey, after: EventCursor): Promise<readonly (EventBatch & { readonly epoch: number })[]>;
+
+  /** Before the first event of the running turn or, when none runs, after everything that was. */
+  cursorNow(key: SessionKey): Promise<EventCursor>;
 
   /**
    * Rings after every step of a turn of this session, whichever process took it, until the watch is closed. A ring can

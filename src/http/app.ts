@@ -17,6 +17,7 @@ import { COMPONENTS } from './schemas/components.ts';
 import { countTokens } from './sessions/count-tokens.ts';
 import { createSession } from './sessions/create-session.ts';
 import { deleteSession } from './sessions/delete-session.ts';
+import { followSession } from './sessions/follow-session.ts';
 import { getSession } from './sessions/get-session.ts';
 import { listSessions } from './sessions/list-sessions.ts';
 import { updateSession } from './sessions/update-session.ts';
@@ -49,6 +50,7 @@ const ROUTES = [
   createSession,
   listSessions,
   getSession,
+  followSession,
   updateSession,
   deleteSession,
   listMessages,

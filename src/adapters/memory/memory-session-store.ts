@@ -21,6 +21,7 @@ import type {
   UpdateSession,
   Watch,
 } from '../../chat/session-store.ts';
+import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import { activityOf } from './activity-list.ts';
 import { Doorbells } from './doorbells.ts';
@@ -185,6 +186,19 @@ export class MemorySessionStore implements SessionStore {
   async readFrames(key: SessionKey, epoch: number, afterSeq: number): Promise<readonly EventBatch[]> {
     const log = this.#shelf.find(key)?.log ?? [];
     return log.filter((entry) => entry.epoch === epoch && entry.batch.lastSeq > afterSeq).map(({ batch }) => batch);
+  }
+
+  async readEvents(key: SessionKey, { epoch, seq }: EventCursor) {
+    const log = this.#shelf.find(key)?.log ?? [];
+    const isAfter = (of: number, last: number) => of > epoch || (of === epoch && last > seq);
+    return log
+      .filter((entry) => isAfter(entry.epoch, entry.batch.lastSeq))
+      .map((entry) => ({ epoch: entry.epoch, ...entry.batch }));
+  }
+
+  async cursorNow(key: SessionKey): Promise<EventCursor> {
+    const { epoch, running } = this.#get(key);
+    return { epoch, seq: running ? 0 : REAPER_SEQ };
   }
 
   async watch(key: SessionKey, ring: () => void): Promise<Watch> {

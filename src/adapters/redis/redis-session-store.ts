@@ -19,6 +19,7 @@ import type {
   UpdateSession,
   Watch,
 } from '../../chat/session-store.ts';
+import type { EventCursor } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import { Doorbells } from './doorbells.ts';
 import { allKeys, replicaChannel, type SessionKeys, sessionKeys } from './keys.ts';
@@ -28,7 +29,7 @@ import { RedisTurns, type StoreRules } from './redis-turns.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 import { SessionList } from './session-list.ts';
 import { number, readStored, STORED_FIELDS, text } from './stored-session.ts';
-import { readEpoch, readFrames, readTurn } from './stored-turn.ts';
+import { readCursor, readEpoch, readEvents, readFrames, readTurn } from './stored-turn.ts';
 
 export class RedisSessionStore implements SessionStore {
   readonly #redis: RedisConnection;
@@ -142,6 +143,14 @@ export class RedisSessionStore implements SessionStore {
 
   readFrames(key: SessionKey, epoch: number, afterSeq: number): Promise<readonly EventBatch[]> {
     return readFrames(this.#redis, this.#keys(key), epoch, afterSeq);
+  }
+
+  readEvents(key: SessionKey, after: EventCursor) {
+    return readEvents(this.#redis, this.#keys(key), after);
+  }
+
+  cursorNow(key: SessionKey): Promise<EventCursor> {
+    return readCursor(this.#redis, this.#keys(key));
   }
 
   watch(key: SessionKey, ring: () => void): Promise<Watch> {

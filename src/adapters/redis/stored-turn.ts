@@ -2,6 +2,7 @@
 
 import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
 import type { EventBatch } from '../../chat/session-store.ts';
+import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type { SessionKeys } from './keys.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -35,11 +36,32 @@ export async function readFrames(
   epoch: number,
   afterSeq: number,
 ): Promise<readonly EventBatch[]> {
-  const entries = await redis.call('XRANGE', events, `${epoch}-${afterSeq + 1}`, `${epoch}`);
-  return (entries as [Uint8Array, Uint8Array[]][]).map(([id, [, after, , frames]]) => {
-    const lastSeq = Number(text(id).split('-')[1]);
-    return { afterSeq: number(after), lastSeq, frames: frames ?? new Uint8Array() };
+  return (await readEntries(redis, events, `${epoch}-${afterSeq + 1}`, `${epoch}`)).map(({ batch }) => batch);
+}
+
+export async function readEvents(
+  redis: RedisConnection,
+  { events }: SessionKeys,
+  { epoch, seq }: EventCursor,
+): Promise<readonly (EventBatch & { readonly epoch: number })[]> {
+  const entries = await readEntries(redis, events, `(${epoch}-${seq}`, '+');
+  return entries.map(({ epoch: of, batch }) => ({ epoch: of, ...batch }));
+}
+
+/** An entry's id is that of its last event. */
+async function readEntries(redis: RedisConnection, events: string, from: string, to: string) {
+  const entries = (await redis.call('XRANGE', events, from, to)) as [Uint8Array, Uint8Array[]][];
+  return entries.map(([id, [, after, , frames]]) => {
+    const [epoch, lastSeq] = text(id).split('-').map(Number) as [number, number];
+    return { epoch, batch: { afterSeq: number(after), lastSeq, frames: frames ?? new Uint8Array() } };
   });
+}
+
+/** No turn has an event after its reaper's. */
+export async function readCursor(redis: RedisConnection, { meta }: SessionKeys): Promise<EventCursor> {
+  const [epoch, turn] = (await redis.call('HMGET', meta, 'epoch', 'turn')) as (Uint8Array | null)[];
+  if (!epoch) throw sessionNotFound();
+  return { epoch: number(epoch), seq: turn ? 0 : REAPER_SEQ };
 }
 
 /** The last word of a script that tells a producer to end its turn. */

@@ -1,0 +1,136 @@
+// All turns of a session as they come, for somebody who watches the session and not one turn: one reader of its own, which
+// keeps no more than what its viewer has not taken yet.
+
+import type { Clock } from './clock.ts';
+import { ChatError } from './errors.ts';
+import type { FrameSource } from './frame-log.ts';
+import type { SessionKey } from './session.ts';
+import type { RunningMark, SessionStore, Watch } from './session-store.ts';
+import { type EventCursor, type Frame, splitFrames } from './turn-event.ts';
+
+export interface FollowSessionDependencies {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  /** How often the store is read without a ring. */
+  readonly followMs: number;
+  /** Ends a turn whose producer is dead; the store decides. */
+  readonly reap: (key: SessionKey, mark: RunningMark) => Promise<void>;
+}
+
+/** Nothing more is read before the viewer has taken these. */
+const WAITING_FRAMES_MAX = 1000;
+
+export class SessionLog implements FrameSource {
+  readonly #key: SessionKey;
+  readonly #deps: FollowSessionDependencies;
+  readonly #listeners = new Set<() => void>();
+  /** Numbered on their own: the numbers of turns begin anew with every turn. */
+  #frames: Frame[] = [];
+  #count = 0;
+  #cursor: EventCursor;
+  #watch: Watch | undefined;
+  #stopTimer: (() => void) | undefined;
+  #isReading = false;
+  #isDirty = false;
+  #hasEnded = false;
+
+  /** What comes after the cursor. */
+  constructor(key: SessionKey, cursor: EventCursor, deps: FollowSessionDependencies) {
+    this.#key = key;
+    this.#cursor = cursor;
+    this.#deps = deps;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  get lastSeq(): number {
+    return this.#count;
+  }
+
+  /** Those before are forgotten: there is one viewer, and it never goes back. */
+  frameAfter(seq: number): Frame | undefined {
+    if ((this.#frames[0]?.seq ?? seq + 1) <= seq) {
+      this.#frames = this.#frames.filter((frame) => frame.seq > seq);
+      if (this.#isDirty) this.#ring();
+    }
+    return this.#frames[0];
+  }
+
+  watch(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Fails with `store_unavailable`. */
+  async open(): Promise<void> {
+    this.#watch = await this.#deps.store.watch(this.#key, () => this.#ring());
+    this.#ring();
+    this.#schedule(this.#deps.followMs);
+  }
+
+  /** Its viewer has gone, or is to go on elsewhere. */
+  close(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#watch?.close();
+    this.#stopTimer?.();
+    this.#wake();
+  }
+
+  #ring(): void {
+    this.#isDirty = true;
+    if (this.#isReading || this.#hasEnded) return;
+    this.#isReading = true;
+    void this.#readWhileDirty().finally(() => {
+      this.#isReading = false;
+    });
+  }
+
+  async #readWhileDirty(): Promise<void> {
+    while (this.#isDirty && !this.#hasEnded && this.#frames.length < WAITING_FRAMES_MAX) {
+      this.#isDirty = false;
+      try {
+        for (const { epoch, ...batch } of await this.#deps.store.readEvents(this.#key, this.#cursor)) {
+          for (const frame of splitFrames(batch)) this.#take(epoch, frame);
+        }
+      } catch {
+        // The store is away: the timer comes back to it.
+        return;
+      }
+      this.#wake();
+    }
+  }
+
+  #take(epoch: number, { seq, bytes }: Frame): void {
+    if (epoch === this.#cursor.epoch && seq <= this.#cursor.seq) return;
+    this.#cursor = { epoch, seq };
+    this.#count += 1;
+    this.#frames.push({ seq: this.#count, bytes });
+  }
+
+  #schedule(ms: number): void {
+    this.#stopTimer = this.#deps.clock.after(ms, () => void this.#look());
+  }
+
+  /** What no ring tells: a lost ring, a dead producer, a session that has gone. */
+  async #look(): Promise<void> {
+    const { store, clock, followMs, reap } = this.#deps;
+    let nextMs = followMs;
+    try {
+      const { running } = await store.read(this.#key);
+      const leaseMs = (running?.leaseUntilMs ?? Number.POSITIVE_INFINITY) - clock.now();
+      if (running && leaseMs <= 0) await reap(this.#key, running);
+      else nextMs = Math.min(followMs, leaseMs + 100);
+      this.#ring();
+    } catch (error) {
+      if (error instanceof ChatError && error.code === 'session_not_found') this.close();
+    }
+    if (!this.#hasEnded) this.#schedule(nextMs);
+  }
+
+  #wake(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

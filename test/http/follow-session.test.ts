@@ -1,0 +1,89 @@
+// GET /v1/sessions/{sessionId}/events: all turns of a session, for second tabs.
+
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { Client } from '../support/client.ts';
+import { uniquePrefix } from '../support/redis-stores.ts';
+import { type RunningService, startService } from '../support/service.ts';
+import { until } from '../support/until.ts';
+import { asStream, event, said, startUpstream, type Upstream } from '../support/upstream.ts';
+
+let upstream: Upstream;
+let services: RunningService[];
+let a: Client;
+let b: Client;
+let path: string;
+let gate: PromiseWithResolvers<void>;
+
+beforeEach(async () => {
+  gate = Promise.withResolvers();
+  upstream = await startUpstream(async (response, call) => {
+    asStream(response).write(event(said('first ')));
+    if (call.body.includes('long')) await gate.promise;
+    response.end(event(said('last', 'STOP')));
+  });
+  const env = {
+    VERTEX_AI_EMULATOR_HOST: upstream.address,
+    REDIS_URL: inject('redisUrl'),
+    REDIS_KEY_PREFIX: uniquePrefix(),
+    HEARTBEAT_MS: '100',
+    DRAIN_MS: '0',
+  };
+  services = await Promise.all([startService(env), startService(env)]);
+  [a, b] = services.map(({ url }) => new Client(url)) as [Client, Client];
+  for (const client of [a, b]) await until('it is ready', async () => (await client.get('/readyz')).status === 200);
+  path = await a.session({ model: 'm' });
+});
+
+afterEach(async () => {
+  gate.resolve();
+  await Promise.all(services.map((service) => service.close()));
+  await upstream.close();
+});
+
+describe('a follower', () => {
+  it('is told every event of every turn, whoever sends it, in order, and hears a heartbeat between', async () => {
+    const before = await a.stream(path, { message: 'before' }).done();
+    const follower = b.events(`${path}/events`);
+    await follower.until('it is idle', ({ comments }) => comments.length >= 3);
+    expect(follower.events).toEqual([]);
+    const turns = [];
+    for (const client of [a, b, a]) turns.push(await client.stream(path, { message: 'x' }).done());
+    const all = turns.flatMap(({ events }) => events);
+    await follower.until('it has all', ({ events }) => events.length >= all.length);
+    expect(follower.events).toEqual(all);
+    expect(follower.ending).toBeUndefined();
+    const again = a.events(`${path}/events?after=${turns[1]?.events.at(-1)?.id}`);
+    await again.until('the last turn', ({ events }) => events.length >= 5);
+    expect(again.events).toEqual(turns[2]?.events);
+    expect(before.terminal?.event).toBe('turn.committed');
+    follower.hangUp();
+    again.hangUp();
+  });
+
+  it('is told a turn that runs already from its beginning', async () => {
+    const stream = a.stream(path, { message: 'long' });
+    await stream.until('it runs', ({ events }) => events.length >= 2);
+    const follower = b.events(`${path}/events`);
+    await follower.until('the same', ({ events }) => events.length >= 2);
+    gate.resolve();
+    await stream.done();
+    await follower.until('the end', ({ events }) => events.length >= stream.events.length);
+    expect(follower.events).toEqual(stream.events);
+    follower.hangUp();
+  });
+
+  it('ends when the session is deleted, and when its replica has to go', async () => {
+    const [one, two] = [a.events(`${path}/events`), b.events(`${path}/events`)];
+    for (const follower of [one, two]) await follower.until('it is open', ({ comments }) => comments.length >= 1);
+    await services[1]?.close();
+    expect((await two.done()).ending).toBe('end');
+    await a.delete(path);
+    expect((await one.done()).ending).toBe('end');
+  });
+
+  it('is refused without a session, with a cursor that is none, and for JSON', async () => {
+    expect(await a.events('/v1/sessions/nobody/events').done()).toMatchObject({ status: 404 });
+    expect(await a.events(`${path}/events?after=x`).done()).toMatchObject({ status: 400 });
+    expect(await a.get(`${path}/events`, { accept: 'application/json' })).toMatchObject({ status: 406 });
+  });
+});
