@@ -76,15 +76,21 @@ export class Doorbells {
   #forget(channel: string, bell: Bell): void {
     if (this.#bells.get(channel) !== bell) return;
     this.#bells.delete(channel);
-    const unsubscribe = () => (this.#bells.has(channel) ? undefined : this.#client?.sunsubscribe(channel));
-    void bell.subscribed.then(unsubscribe).catch(() => undefined);
+    void bell.subscribed.then(() => this.#leave(channel)).catch(() => undefined);
+  }
+
+  async #leave(channel: string): Promise<void> {
+    if (!this.#bells.has(channel) && !this.#isClosed) await this.#client?.sunsubscribe(channel);
   }
 
   async #subscribe(channel: string): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new Error('no subscription in time')), this.#rules.timeoutMs);
+    const attempt = this.#tryToSubscribe(channel, performance.now() + this.#rules.timeoutMs);
+    // ioredis takes it up again when Redis has come back; nobody waits for it then, and it would stay for ever.
+    attempt.then(() => this.#leave(channel)).catch(() => undefined);
     try {
-      await Promise.race([this.#tryToSubscribe(channel, performance.now() + this.#rules.timeoutMs), promise]);
+      await Promise.race([attempt, promise]);
     } finally {
       clearTimeout(timer);
     }
