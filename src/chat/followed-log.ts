@@ -34,7 +34,7 @@ export class FollowedLog extends FrameLog {
   readonly #deps: FollowDependencies;
   #watch: Watch | undefined;
   #stopTimer: (() => void) | undefined;
-  #reading: Promise<void> | undefined;
+  #isReading = false;
   #isDirty = false;
   /** Something is missing between what was read and what there is. */
   #hasGap = false;
@@ -85,12 +85,11 @@ export class FollowedLog extends FrameLog {
   #ring(): void {
     if (this.hasEnded) return;
     this.#isDirty = true;
-    this.#reading ??= this.#readWhileDirty().finally(() => {
-      this.#reading = undefined;
-    });
+    if (!this.#isReading) void this.#readWhileDirty();
   }
 
   async #readWhileDirty(): Promise<void> {
+    this.#isReading = true;
     while (this.#isDirty && !this.hasEnded) {
       this.#isDirty = false;
       await this.#orSoonAgain(async () => {
@@ -98,6 +97,8 @@ export class FollowedLog extends FrameLog {
         if (!(await this.#read())) await this.#lookAtProducer();
       });
     }
+    // In one go with the last look at the flag: a ring in between would be lost.
+    this.#isReading = false;
   }
 
   /** Whether there was anything new. */
