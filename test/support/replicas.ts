@@ -4,6 +4,7 @@ import { inject } from 'vitest';
 import { Client } from './client.ts';
 import { uniquePrefix } from './redis-stores.ts';
 import { type RunningService, startService } from './service.ts';
+import { until } from './until.ts';
 import { type Script, startUpstream, type Upstream } from './upstream.ts';
 
 export interface Replicas extends AsyncDisposable {
@@ -34,12 +35,16 @@ export async function startReplicas(script: Script, options: ReplicasOptions = {
   };
   const first = await startService(variables);
   const second = await startService(variables);
+  const [here, there] = [new Client(first.url), new Client(second.url)];
+  for (const client of [here, there]) {
+    await until('the replica is ready', async () => (await client.get('/readyz')).status === 200);
+  }
   return {
     prefix,
     upstream,
     services: [first, second],
-    here: new Client(first.url),
-    there: new Client(second.url),
+    here,
+    there,
     async [Symbol.asyncDispose]() {
       await Promise.all([first.close(), second.close()]);
       await upstream.close();
