@@ -23,6 +23,7 @@ export class Doorbells {
   readonly #connect: () => Redis | Cluster;
   readonly #rules: DoorbellRules;
   readonly #bells = new Map<string, Bell>();
+  readonly #listened = new Set<string>();
   #client: Redis | Cluster | undefined;
   #isClosed = false;
 
@@ -58,6 +59,7 @@ export class Doorbells {
     this.#connected().on('smessage', (from: string, message: string) => {
       if (from === channel) hear(message);
     });
+    this.#listened.add(channel);
     this.#tryToSubscribe(channel, Number.POSITIVE_INFINITY).catch(this.#rules.onError);
   }
 
@@ -113,10 +115,24 @@ export class Doorbells {
     const client = this.#connect();
     this.#client = client;
     client.on('smessage', (channel: string) => this.#ring(channel));
-    // What rang while there was no connection was not heard.
-    for (const event of ['ready', '+node', '-node']) client.on(event, () => this.#ringAll());
-    if (!(client instanceof Cluster)) client.on('error', this.#rules.onError);
+    if (client instanceof Cluster) {
+      // What rang while there was no connection was not heard.
+      for (const event of ['ready', '+node', '-node']) client.on(event, () => this.#ringAll());
+    } else {
+      client.on('ready', () => this.#subscribeAgain(client));
+      client.on('error', this.#rules.onError);
+    }
     return client;
+  }
+
+  /**
+   * ioredis could do it by itself, but a refusal would be an unhandled rejection, which ends the process; and it would not
+   * say when everything is heard again: what rang before was not.
+   */
+  #subscribeAgain(client: Redis): void {
+    for (const channel of [...this.#listened, ...this.#bells.keys()]) {
+      client.ssubscribe(channel).then(() => this.#ring(channel), this.#rules.onError);
+    }
   }
 
   #ring(channel: string): void {

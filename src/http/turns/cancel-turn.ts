@@ -16,7 +16,7 @@ export const cancelTurn: Route = (app, { sessions, bodyLimits }) => {
       onRequest: wantsJson,
       // Nothing needs to be said: an empty body is fine.
       preValidation: async (request) => {
-        request.body ??= {};
+        if (request.body === undefined) request.body = {};
       },
       schema: {
         operationId: 'cancelTurn',
