@@ -17,11 +17,11 @@ test('docs/configuration.md names every variable, and no other', () => {
 });
 
 test('the files that the documents link to exist', () => {
-  const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'];
+  const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/turns.md'];
   const dead = documents.flatMap((document) =>
     [...read(document).matchAll(/\]\(([^)#:]+)\)/g)]
       .map(([, path = '']) => path)
-      .filter((path) => !existsSync(new URL(path, root)))
+      .filter((path) => !existsSync(new URL(path, new URL(document, root))))
       .map((path) => `${document}: ${path}`),
   );
   expect(dead).toEqual([]);
@@ -47,6 +47,26 @@ test('the commands that README.md prints are scripts of this package', () => {
   );
   expect(commands).toContain('start');
   expect(commands.filter((name = '') => !(name in scripts))).toEqual([]);
+});
+
+describe('docs/turns.md', () => {
+  const turns = read('docs/turns.md');
+  const files = new Map(
+    [...turns.matchAll(/^\[(\w+)\]: \.\.\/(\S+)$/gm)].map(([, label, path]) => [label, path ?? '']),
+  );
+
+  test('has for every invariant tests that exist, by exactly their names', () => {
+    const named = [...turns.matchAll(/\[([^\]]+)\]\[(\w+)\]/g)];
+    expect(named.length).toBeGreaterThan(25);
+    expect(named.filter(([, name = '', label]) => !titlesIn(files.get(label)).has(name)).map(([name]) => name)).toEqual(
+      [],
+    );
+  });
+
+  test('has no file that nothing is shown by', () => {
+    const labels = new Set([...turns.matchAll(/\]\[(\w+)\]/g)].map(([, label]) => label));
+    expect([...files.keys()].filter((label) => !labels.has(label))).toEqual([]);
+  });
 });
 
 describe('docs/seed-parity.md', () => {

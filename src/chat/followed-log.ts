@@ -8,7 +8,7 @@ import { FrameLog } from './frame-log.ts';
 import type { SessionKey } from './session.ts';
 import type { RunningMark, SessionStore, Watch } from './session-store.ts';
 import type { Turn } from './turn.ts';
-import { encodeFrame, isTerminal, splitFrames, terminalEvent } from './turn-event.ts';
+import { encodeFrame, isTerminal, REAPER_SEQ, splitFrames, terminalEvent } from './turn-event.ts';
 
 export interface FollowRules {
   /** How often the log is read without a ring. */
@@ -25,6 +25,8 @@ export interface FollowDependencies {
 
 /** A moment more than the lease, so that the clock of the store agrees. */
 const LEASE_GRACE_MS = 100;
+/** When a store that was away is asked again. */
+const RETRY_MS = 1000;
 
 export class FollowedLog extends FrameLog {
   readonly #key: SessionKey;
@@ -32,11 +34,13 @@ export class FollowedLog extends FrameLog {
   readonly #deps: FollowDependencies;
   #watch: Watch | undefined;
   #stopTimer: (() => void) | undefined;
-  #reading: Promise<void> | undefined;
+  #isReading = false;
   #isDirty = false;
   /** Something is missing between what was read and what there is. */
   #hasGap = false;
   #isComplete = false;
+  /** Of the session: another one of the same name was created at another time. */
+  #createTimeMs: number | undefined;
 
   /** `turn` is what is known of it: for its last event, should the session be deleted. */
   constructor(key: SessionKey, turn: Turn, epoch: number, deps: FollowDependencies) {
@@ -56,11 +60,12 @@ export class FollowedLog extends FrameLog {
     return this.#isComplete;
   }
 
-  /** Reads what is there, and keeps on reading. Fails with `store_unavailable`. */
+  /** Reads what is there, and keeps on reading. Fails with `store_unavailable`, `session_not_found`. */
   async open(): Promise<void> {
     this.#watch = await this.#deps.store.watch(this.#key, () => this.#ring());
     await this.#read();
-    if (!this.hasEnded) this.#schedule(this.#deps.rules.followMs);
+    // Its lease may be about to run out.
+    await this.#lookAtProducer();
   }
 
   /** Nobody reads it any more, or this process has to go: its cursors end without a last event, and come back elsewhere. */
@@ -80,76 +85,90 @@ export class FollowedLog extends FrameLog {
   #ring(): void {
     if (this.hasEnded) return;
     this.#isDirty = true;
-    this.#reading ??= this.#readWhileDirty().finally(() => {
-      this.#reading = undefined;
-    });
+    if (!this.#isReading) void this.#readWhileDirty();
   }
 
   async #readWhileDirty(): Promise<void> {
+    this.#isReading = true;
     while (this.#isDirty && !this.hasEnded) {
       this.#isDirty = false;
-      try {
-        await this.#read();
-      } catch {
-        // The store is away: the timer comes back to it, and viewers keep their connection meanwhile.
-        return;
-      }
+      await this.#orSoonAgain(async () => {
+        // A ring without news may be that of a deletion.
+        if (!(await this.#read())) await this.#lookAtProducer();
+      });
     }
+    // In one go with the last look at the flag: a ring in between would be lost.
+    this.#isReading = false;
   }
 
-  async #read(): Promise<void> {
+  /** Whether there was anything new. */
+  async #read(): Promise<boolean> {
+    const seqBefore = this.lastSeq;
     for (const batch of await this.#deps.store.readFrames(this.#key, this.epoch, this.lastSeq)) {
-      if (this.hasEnded) return;
+      if (this.hasEnded) break;
       if (batch.afterSeq > this.lastSeq) {
         this.#hasGap = true;
         this.close();
-        return;
+        break;
       }
       const frames = splitFrames(batch).filter(({ seq }) => seq > this.lastSeq);
       this.add(frames);
       const last = frames.at(-1);
       if (last && isTerminal(last)) this.#complete();
     }
+    return this.lastSeq > seqBefore;
   }
 
   #schedule(ms: number): void {
     this.#stopTimer?.();
-    this.#stopTimer = this.#deps.clock.after(ms, () => void this.#look());
+    this.#stopTimer = this.hasEnded ? undefined : this.#deps.clock.after(ms, () => void this.#look());
   }
 
-  /** What no ring tells: a lost ring, a dead producer, a session that has gone. */
-  async #look(): Promise<void> {
-    let nextMs = this.#deps.rules.followMs;
-    try {
+  /** What no ring tells: a lost ring, a dead producer. */
+  #look(): Promise<void> {
+    return this.#orSoonAgain(async () => {
       await this.#read();
-      if (!this.hasEnded) nextMs = await this.#lookAtProducer();
+      await this.#lookAtProducer();
+    });
+  }
+
+  /** While the store is away, viewers keep their connection. */
+  async #orSoonAgain(task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
     } catch (error) {
       if (error instanceof ChatError && error.code === 'session_not_found') this.#endAsDeleted();
+      else this.#schedule(Math.min(RETRY_MS, this.#deps.rules.followMs));
     }
-    if (!this.hasEnded) this.#schedule(nextMs);
   }
 
-  /** When to look again. */
-  async #lookAtProducer(): Promise<number> {
+  /** And when to do so again. */
+  async #lookAtProducer(): Promise<void> {
+    if (this.hasEnded) return;
     const { store, clock, rules, reap } = this.#deps;
-    const { running } = await store.read(this.#key);
+    const { running, createTimeMs } = await store.read(this.#key);
+    this.#createTimeMs ??= createTimeMs;
+    if (createTimeMs !== this.#createTimeMs) return this.#endAsDeleted();
     if (running?.epoch !== this.epoch) {
       // It has ended between the two reads, or its log is not there any more.
       await this.#read();
-      if (!this.hasEnded) this.close();
-      return rules.followMs;
+      return this.close();
     }
     const leaseMs = running.leaseUntilMs - clock.now();
-    if (leaseMs > 0) return Math.min(rules.followMs, leaseMs + LEASE_GRACE_MS);
+    if (leaseMs > 0) return this.#schedule(Math.min(rules.followMs, leaseMs + LEASE_GRACE_MS));
     await reap(this.#key, running);
     await this.#read();
-    return LEASE_GRACE_MS;
+    this.#schedule(LEASE_GRACE_MS);
   }
 
-  /** To delete a session is to cancel its turn; there is nothing left that could tell. */
+  /**
+   * To delete a session is to cancel its turn; there is nothing left that could tell. Its number is beyond any that a
+   * viewer can have seen at the producer and that did not reach the store.
+   */
   #endAsDeleted(): void {
+    if (this.hasEnded) return;
     const turn = { ...this.#turn, state: 'CANCELLED' as const, endTime: isoTime(this.#deps.clock.now()) };
-    this.add([encodeFrame(this.epoch, this.lastSeq + 1, terminalEvent(turn))]);
+    this.add([encodeFrame(this.epoch, REAPER_SEQ, terminalEvent(turn))]);
     this.#complete();
   }
 }

@@ -33,10 +33,13 @@ export class FollowedTurns {
     return this.#logs.size;
   }
 
-  /** Resolves when the log holds what the store held. Fails with `store_unavailable`. */
+  /** Resolves when the log holds what the store held. Fails with `store_unavailable`, `session_not_found`. */
   async follow(key: SessionKey, turn: Turn, epoch: number): Promise<Following> {
     const address = JSON.stringify([key.owner, key.sessionId, epoch]);
-    const shared = this.#logs.get(address) ?? this.#open(address, key, turn, epoch);
+    const known = this.#logs.get(address);
+    // One that ended without its last event has nothing for those who come now.
+    const isOfUse = known && (known.log.isComplete || !known.log.hasEnded);
+    const shared = isOfUse ? known : this.#open(address, key, turn, epoch);
     shared.viewers += 1;
     const release = this.#releaseOnce(address, shared);
     try {
@@ -72,7 +75,10 @@ export class FollowedTurns {
   /** Viewers end at once, and go on elsewhere. Those who still come get what is there. */
   close(): void {
     this.#isClosed = true;
-    for (const { log } of this.#logs.values()) log.close();
+    for (const { log, opened } of this.#logs.values()) {
+      const close = () => log.close();
+      opened.then(close, close);
+    }
     for (const log of this.#sessions) log.close();
   }
 

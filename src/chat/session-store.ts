@@ -170,7 +170,10 @@ export interface SessionStore {
    */
   requestCancel(key: SessionKey, turnId: string, keep: Keep): Promise<boolean>;
 
-  /** Calls `listener` for cancel requests to turns that began here, soon after they were made; some may be missed. */
+  /**
+   * Calls `listener` for turns that began here and are to end, since somebody asked for it or their session was deleted, soon
+   * after it was so; some may be missed.
+   */
   onCancel(listener: (request: CancelRequest) => void): void;
 
   /** End a turn whose producer is dead. False when it is alive or the turn has ended otherwise; nothing changed then. */

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NO_ANSWER } from '../../src/chat/answer.ts';
 import { type Ending, step, type TurnEffect, type TurnInput, type TurnPhase } from '../../src/chat/turn-machine.ts';
-import { chunk, failure, RULES, TRANSITIONS } from './turn-transitions.ts';
+import { chunk, failure, RULES } from './transition-rows.ts';
+import { TRANSITIONS } from './turn-transitions.ts';
 
 function wordsOf(ending: Ending): string {
   switch (ending.state) {
@@ -15,7 +16,7 @@ function wordsOf(ending: Ending): string {
     case 'FAILED':
       return `FAILED ${ending.error.code}`;
     case 'CANCELLED':
-      return 'CANCELLED';
+      return ending.keptText === undefined ? 'CANCELLED' : `CANCELLED, keeping ${JSON.stringify(ending.keptText)}`;
     default:
       return ending satisfies never;
   }
@@ -59,6 +60,7 @@ describe('the turn machine', () => {
       { type: 'modelEnded' },
       { type: 'modelFailed', error: failure },
       { type: 'cancelled', keep: 'none' },
+      { type: 'cancelled', keep: 'partial' },
       { type: 'stored', version: 3 },
       { type: 'lost', reason: 'gone' },
       { type: 'lost', reason: 'fenced' },

@@ -63,6 +63,9 @@ const headers = fc.oneof(
     arbitrary: fc.constantFrom(
       { 'if-match': '"1"' },
       { 'if-match': '*' },
+      { 'idempotency-key': 'k' },
+      { prefer: 'respond-async' },
+      { 'last-event-id': '1-1' },
       { accept: 'text/html' },
       { accept: '*/*' },
       { 'content-type': 'text/plain' },
@@ -94,6 +97,7 @@ test(`${RUNS} requests made from the schemas get documented answers, and never a
     const isJson = body !== undefined;
     const answer = await send(`${scene.service.url}${path}${request.query}`, operation.method, {
       headers: request.headers,
+      isEndless: operation.path.endsWith('/events'),
       ...(isJson ? { body: JSON.stringify(body) } : {}),
     });
     // A wild path may lead to another operation, or to none.

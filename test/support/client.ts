@@ -15,6 +15,8 @@ export interface Answer {
 export interface SendOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** An answer of events may never end: its headers are enough. */
+  readonly isEndless?: boolean;
 }
 
 /** A string or bytes are sent as they are, everything else as JSON. */
@@ -44,6 +46,12 @@ export function send(url: string, method: string, options: SendOptions = {}): Pr
   const call = open(url, method, options);
   call.on('error', reject);
   call.on('response', (response) => {
+    const { statusCode = 0, headers } = response;
+    if (options.isEndless && headers['content-type']?.startsWith('text/event-stream')) {
+      resolve({ status: statusCode, headers, text: '', json: undefined });
+      call.destroy();
+      return;
+    }
     const pieces: Buffer[] = [];
     response.on('data', (piece: Buffer) => pieces.push(piece));
     response.on('error', reject);

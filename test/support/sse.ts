@@ -97,3 +97,11 @@ export function unreadStream(url: string, session: string, body: object, options
   void connection.write(bareRequest(`${session}/messages/stream`, body, headers));
   return connection;
 }
+
+/** The same for what is only watched. */
+export function unreadGet(url: string, path: string, options: BareOptions = {}): BareConnection {
+  const connection = new BareConnection(url, options);
+  connection.pause();
+  void connection.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+  return connection;
+}

@@ -93,9 +93,10 @@ export class MemorySessionStore implements SessionStore {
   }
 
   async delete(key: SessionKey): Promise<void> {
-    this.#get(key);
+    const { running, epoch } = this.#get(key);
     this.#shelf.remove(key);
     this.#doorbells.ring(key);
+    if (running) queueMicrotask(() => this.#tellCancel({ key, epoch, keep: 'none' }));
   }
 
   async readMessages(key: SessionKey, { start, count }: MessageRange): Promise<readonly Uint8Array[]> {

@@ -23,6 +23,7 @@ export class Doorbells {
   readonly #connect: () => Redis | Cluster;
   readonly #rules: DoorbellRules;
   readonly #bells = new Map<string, Bell>();
+  readonly #listened = new Set<string>();
   #client: Redis | Cluster | undefined;
   #isClosed = false;
 
@@ -58,6 +59,7 @@ export class Doorbells {
     this.#connected().on('smessage', (from: string, message: string) => {
       if (from === channel) hear(message);
     });
+    this.#listened.add(channel);
     this.#tryToSubscribe(channel, Number.POSITIVE_INFINITY).catch(this.#rules.onError);
   }
 
@@ -76,15 +78,21 @@ export class Doorbells {
   #forget(channel: string, bell: Bell): void {
     if (this.#bells.get(channel) !== bell) return;
     this.#bells.delete(channel);
-    const unsubscribe = () => (this.#bells.has(channel) ? undefined : this.#client?.sunsubscribe(channel));
-    void bell.subscribed.then(unsubscribe).catch(() => undefined);
+    void bell.subscribed.then(() => this.#leave(channel)).catch(() => undefined);
+  }
+
+  async #leave(channel: string): Promise<void> {
+    if (!this.#bells.has(channel) && !this.#isClosed) await this.#client?.sunsubscribe(channel);
   }
 
   async #subscribe(channel: string): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new Error('no subscription in time')), this.#rules.timeoutMs);
+    const attempt = this.#tryToSubscribe(channel, performance.now() + this.#rules.timeoutMs);
+    // ioredis takes it up again when Redis has come back; nobody waits for it then, and it would stay for ever.
+    attempt.then(() => this.#leave(channel)).catch(() => undefined);
     try {
-      await Promise.race([this.#tryToSubscribe(channel, performance.now() + this.#rules.timeoutMs), promise]);
+      await Promise.race([attempt, promise]);
     } finally {
       clearTimeout(timer);
     }
@@ -107,10 +115,24 @@ export class Doorbells {
     const client = this.#connect();
     this.#client = client;
     client.on('smessage', (channel: string) => this.#ring(channel));
-    // What rang while there was no connection was not heard.
-    for (const event of ['ready', '+node', '-node']) client.on(event, () => this.#ringAll());
-    if (!(client instanceof Cluster)) client.on('error', this.#rules.onError);
+    if (client instanceof Cluster) {
+      // What rang while there was no connection was not heard.
+      for (const event of ['ready', '+node', '-node']) client.on(event, () => this.#ringAll());
+    } else {
+      client.on('ready', () => this.#subscribeAgain(client));
+      client.on('error', this.#rules.onError);
+    }
     return client;
+  }
+
+  /**
+   * ioredis could do it by itself, but a refusal would be an unhandled rejection, which ends the process; and it would not
+   * say when everything is heard again: what rang before was not.
+   */
+  #subscribeAgain(client: Redis): void {
+    for (const channel of [...this.#listened, ...this.#bells.keys()]) {
+      client.ssubscribe(channel).then(() => this.#ring(channel), this.#rules.onError);
+    }
   }
 
   #ring(channel: string): void {

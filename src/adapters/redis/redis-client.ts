@@ -72,8 +72,8 @@ export function connect(config: RedisConfig): Redis | Cluster {
  */
 export function connectSubscriber(requests: Redis | Cluster): Redis | Cluster {
   if (requests instanceof Cluster) return requests;
-  // It waits for as long as it takes: who watches has a timer of its own.
-  return requests.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: null, autoResubscribe: true });
+  // It waits for as long as it takes: who watches has a timer of its own. `Doorbells` subscribes again.
+  return requests.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: null, autoResubscribe: false });
 }
 
 function commonOptions(config: RedisConfig) {

@@ -75,8 +75,9 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async delete(key: SessionKey): Promise<void> {
-    const [outcome, activity] = await this.#run(SCRIPTS.delete, key, []);
+    const [outcome, activity, epoch, holder] = await this.#run(SCRIPTS.delete, key, []);
     if (outcome === 'GONE') throw sessionNotFound();
+    if (holder) this.#turns.tellProducer(text(holder), { key, epoch: number(epoch), keep: 'none' });
     this.#list.forgetSoon(key, number(activity));
   }
 
@@ -128,8 +129,7 @@ export class RedisSessionStore implements SessionStore {
 
   onCancel(listener: (request: CancelRequest) => void): void {
     this.#doorbells.listen(replicaChannel(this.#prefix, this.#replica), (message) => {
-      const { key, epoch, cancel } = JSON.parse(message);
-      listener({ key, epoch, keep: cancel });
+      listener(JSON.parse(message));
     });
   }
 

@@ -3,7 +3,15 @@
 import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
 import type { SessionKey } from '../../chat/session.ts';
-import type { Appended, EventBatch, Finished, FinishTurn, ReapTurn, Renewed } from '../../chat/session-store.ts';
+import type {
+  Appended,
+  CancelRequest,
+  EventBatch,
+  Finished,
+  FinishTurn,
+  ReapTurn,
+  Renewed,
+} from '../../chat/session-store.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import { allKeys, replicaChannel, type SessionKeys, sessionKeys } from './keys.ts';
 import type { RedisArgument, RedisConnection } from './redis-connection.ts';
@@ -156,17 +164,9 @@ export class RedisTurns {
     const { meta, turns } = this.#keys(key);
     const [word, epoch, holder, kept] = await this.#redis.run(SCRIPTS.cancel, [meta, turns], [turnId, keep]);
     switch (text(word)) {
-      case 'ASKED': {
-        const request = { key, epoch: number(epoch), ...cancelOf(kept) };
-        // Only to be quick: the turn is told by the store in any case.
-        const told = this.#redis.call(
-          'SPUBLISH',
-          replicaChannel(this.#own.prefix, text(holder)),
-          JSON.stringify(request),
-        );
-        told.catch(() => undefined);
+      case 'ASKED':
+        this.tellProducer(text(holder), { key, epoch: number(epoch), keep: text(kept) as Keep });
         return true;
-      }
       case 'OVER':
         return false;
       case 'NONE':
@@ -174,6 +174,12 @@ export class RedisTurns {
       default:
         throw sessionNotFound();
     }
+  }
+
+  /** Only to be quick: the turn is told by the store in any case. */
+  tellProducer(holder: string, request: CancelRequest): void {
+    const channel = replicaChannel(this.#own.prefix, holder);
+    this.#redis.call('SPUBLISH', channel, JSON.stringify(request)).catch(() => undefined);
   }
 
   async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {

@@ -17,7 +17,7 @@ export const cancelTurn: Route = (app, { sessions, bodyLimits }) => {
       onRequest: wantsJson,
       // Nothing needs to be said: an empty body is fine.
       preValidation: async (request) => {
-        request.body ??= {};
+        if (request.body === undefined) request.body = {};
       },
       schema: {
         operationId: 'cancelTurn',
@@ -26,6 +26,7 @@ export const cancelTurn: Route = (app, { sessions, bodyLimits }) => {
         params: TurnParams,
         querystring: NoQuery,
         body: ref(CancelTurn),
+        'x-optional-body': true,
         response: {
           200: json('The turn, which has ended, by this or otherwise.', Turn),
           202: json('The turn, which takes longer to end than one wants to wait.', Turn),

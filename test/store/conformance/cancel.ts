@@ -37,6 +37,19 @@ export function cancelBehaves(bench: Bench): void {
       expect(told[0]).toEqual({ key, epoch: turn.epoch, keep: 'none' });
     });
 
+    it('is told, soon, when the session is deleted', async () => {
+      const { store, other, key } = await running();
+      const told: CancelRequest[] = [];
+      store.onCancel((request) => told.push(request));
+      await until('the producer of a session that is deleted has been told', async () => {
+        await other.delete(key);
+        await store.create(key, aSession());
+        await begin(store, key);
+        return told.length > 0;
+      });
+      expect(told[0]).toMatchObject({ key, keep: 'none' });
+    });
+
     it('is decided by the first who asks', async () => {
       const { store, other, key, turn } = await running();
       await other.requestCancel(key, turn.turnId, 'partial');

@@ -1,0 +1,206 @@
+// The rows of the transition table for a turn that runs.
+
+import { afterChunks, chunk, failure, HALF, KEEPING, NOTHING, type Table, WHOLE } from './transition-rows.ts';
+
+export const RUNNING: Table['running'] = {
+  chunk: [
+    {
+      when: 'plain text comes',
+      from: NOTHING,
+      input: { type: 'chunk', chunk: chunk('Hel') },
+      to: 'running',
+      effects: ['emit candidate.delta {"index":0,"text":"Hel"}'],
+    },
+    {
+      when: 'more than text comes',
+      from: HALF,
+      input: { type: 'chunk', chunk: { candidates: [{ index: 1, parts: [{ text: 'a' }, { functionCall: {} }] }] } },
+      to: 'running',
+      effects: ['emit candidate.delta {"index":1,"text":"a","parts":[{"text":"a"},{"functionCall":{}}]}'],
+    },
+    {
+      when: 'a thought comes',
+      from: HALF,
+      input: { type: 'chunk', chunk: { candidates: [{ index: 0, parts: [{ text: 'hm', thought: true }] }] } },
+      to: 'running',
+      effects: ['emit candidate.delta {"index":0,"text":"","parts":[{"text":"hm","thought":true}]}'],
+    },
+    {
+      when: 'several candidates speak in one chunk',
+      from: NOTHING,
+      input: {
+        type: 'chunk',
+        chunk: { candidates: [...chunk('a').candidates, { index: 2, parts: [{ text: 'c' }] }] },
+      },
+      to: 'running',
+      effects: ['emit candidate.delta {"index":0,"text":"a"}', 'emit candidate.delta {"index":2,"text":"c"}'],
+    },
+    {
+      when: 'only a finish reason, or nothing at all comes',
+      from: HALF,
+      input: { type: 'chunk', chunk: chunk('', 'STOP') },
+      to: 'running',
+      effects: [],
+    },
+    {
+      when: 'the answer is just not too large',
+      from: HALF,
+      input: { type: 'chunk', chunk: chunk('x'.repeat(97)) },
+      to: 'running',
+      effects: [`emit candidate.delta {"index":0,"text":"${'x'.repeat(97)}"}`],
+    },
+    {
+      when: 'the answer becomes too large',
+      from: HALF,
+      input: { type: 'chunk', chunk: chunk('x'.repeat(98)) },
+      to: 'finishing',
+      effects: ['abortModel', 'finish FAILED answer_too_large'],
+    },
+    {
+      when: 'the candidates together become too large',
+      from: HALF,
+      input: {
+        type: 'chunk',
+        chunk: { candidates: [...chunk('x'.repeat(50)).candidates, { index: 1, parts: [{ text: 'y'.repeat(50) }] }] },
+      },
+      to: 'finishing',
+      effects: ['abortModel', 'finish FAILED answer_too_large'],
+    },
+  ],
+  modelEnded: [
+    {
+      when: 'the answer is usable',
+      from: WHOLE,
+      input: { type: 'modelEnded' },
+      to: 'finishing',
+      effects: ['emit candidate.finished 0 STOP', 'finish COMMITTED 0'],
+    },
+    {
+      when: 'it was blocked',
+      from: afterChunks(chunk('Hel'), chunk('', 'SAFETY')),
+      input: { type: 'modelEnded' },
+      to: 'finishing',
+      effects: ['emit candidate.finished 0 SAFETY blocked: SAFETY', 'finish BLOCKED SAFETY'],
+    },
+    {
+      when: 'one of several candidates is usable',
+      from: afterChunks(chunk('', 'SAFETY'), {
+        candidates: [{ index: 1, parts: [{ text: 'ok' }], finishReason: 'STOP' }],
+      }),
+      input: { type: 'modelEnded' },
+      to: 'finishing',
+      effects: [
+        'emit candidate.finished 0 SAFETY blocked: SAFETY',
+        'emit candidate.finished 1 STOP',
+        'finish COMMITTED 1',
+      ],
+    },
+    {
+      when: 'the stream was cut',
+      from: HALF,
+      input: { type: 'modelEnded' },
+      to: 'finishing',
+      effects: ['finish FAILED model_protocol_error'],
+    },
+    {
+      when: 'a unary answer has no finish reason',
+      from: HALF,
+      input: { type: 'modelEnded' },
+      rules: { isStream: false },
+      to: 'finishing',
+      effects: ['emit candidate.finished 0 FINISH_REASON_UNSPECIFIED', 'finish COMMITTED 0'],
+    },
+  ],
+  modelFailed: [
+    {
+      when: 'the upstream, a timer or the drain ends it',
+      from: HALF,
+      input: { type: 'modelFailed', error: failure },
+      to: 'finishing',
+      effects: ['abortModel', 'finish FAILED model_error'],
+    },
+    {
+      when: 'the answer was whole already',
+      from: WHOLE,
+      input: { type: 'modelFailed', error: failure },
+      to: 'finishing',
+      effects: ['abortModel', 'finish FAILED model_error'],
+    },
+  ],
+  cancelled: [
+    {
+      when: 'somebody cancels',
+      from: HALF,
+      input: { type: 'cancelled', keep: 'none' },
+      to: 'finishing',
+      effects: ['abortModel', 'finish CANCELLED'],
+    },
+    {
+      when: 'what was said is to be kept',
+      from: afterChunks(chunk('Hel'), chunk('lo')),
+      input: KEEPING,
+      to: 'finishing',
+      effects: ['abortModel', 'finish CANCELLED, keeping "Hello"'],
+    },
+    {
+      when: 'nothing was said that could be kept',
+      from: NOTHING,
+      input: KEEPING,
+      to: 'finishing',
+      effects: ['abortModel', 'finish CANCELLED'],
+    },
+    {
+      when: 'only thoughts were said',
+      from: afterChunks({ candidates: [{ index: 0, parts: [{ text: 'hm', thought: true }] }] }),
+      input: KEEPING,
+      to: 'finishing',
+      effects: ['abortModel', 'finish CANCELLED'],
+    },
+    {
+      when: 'a function call is open',
+      from: afterChunks(chunk('Hel'), { candidates: [{ index: 0, parts: [{ functionCall: { name: 'f' } }] }] }),
+      input: KEEPING,
+      to: 'finishing',
+      effects: ['abortModel', 'finish CANCELLED'],
+    },
+    {
+      when: 'several candidates have spoken',
+      from: afterChunks({ candidates: [...chunk('first').candidates, { index: 1, parts: [{ text: 'second' }] }] }),
+      input: KEEPING,
+      to: 'finishing',
+      effects: ['abortModel', 'finish CANCELLED, keeping "first"'],
+    },
+    {
+      when: 'only another candidate has spoken',
+      from: afterChunks({ candidates: [{ index: 1, parts: [{ text: 'second' }] }] }),
+      input: KEEPING,
+      to: 'finishing',
+      effects: ['abortModel', 'finish CANCELLED'],
+    },
+    {
+      when: 'the answer was whole already',
+      from: WHOLE,
+      input: KEEPING,
+      to: 'finishing',
+      effects: ['abortModel', 'finish CANCELLED, keeping "Hello"'],
+    },
+  ],
+  stored: [{ when: 'it cannot be', from: HALF, input: { type: 'stored', version: 2 }, to: 'running', effects: [] }],
+  lost: [
+    {
+      when: 'it was taken for dead',
+      from: HALF,
+      input: { type: 'lost', reason: 'fenced' },
+      to: 'ended',
+      effects: ['abortModel', 'conclude FAILED producer_lost'],
+    },
+    {
+      when: 'its session was deleted',
+      from: HALF,
+      input: { type: 'lost', reason: 'gone' },
+      to: 'ended',
+      effects: ['abortModel', 'conclude CANCELLED'],
+    },
+  ],
+  outcomeUnknown: [{ when: 'it cannot be', from: HALF, input: { type: 'outcomeUnknown' }, to: 'running', effects: [] }],
+};
