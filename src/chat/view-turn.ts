@@ -1,18 +1,19 @@
 // How a viewer comes to the log of a turn, wherever it is produced, and wherever it has been left off.
 
+import type { Clock } from './clock.ts';
 import { ChatError, invalidField } from './errors.ts';
 import type { FollowedTurns } from './followed-turns.ts';
 import type { FrameSource, TurnView } from './frame-log.ts';
-import { replayOf } from './replay.ts';
 import type { RunningTurns } from './running-turns.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore } from './session-store.ts';
 import type { Turn } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
-import { WaitingLog } from './waiting-log.ts';
+import { viewWaiting } from './view-waiting.ts';
 
 export interface ViewDependencies {
   readonly store: SessionStore;
+  readonly clock: Clock;
   readonly running: RunningTurns;
   readonly followed: FollowedTurns;
 }
@@ -38,8 +39,12 @@ export async function viewTurn(
   const own = running.find(key);
   if (own?.turnId === turnId) return { log: own.log, afterSeq: seqIn(own.epoch, cursor), release: () => undefined };
   const turn = await readTurn();
-  if (turn.state === 'QUEUED') return viewWaiting(key, turn, readTurn, deps);
+  if (turn.state === 'QUEUED') {
+    return viewWaiting(key, readTurn, () => viewTurn(key, { turnId }, readTurn, deps), deps);
+  }
   const epoch = await store.epochOf(key, turnId);
+  // It ended while it waited: there never was a log.
+  if (!Number.isInteger(epoch)) throw logExpired();
   const afterSeq = seqIn(epoch, cursor);
   const { log, release } = await followed.follow(key, turn, epoch);
   if (log.frameAfter(afterSeq) || !log.hasEnded) {
@@ -51,38 +56,11 @@ export async function viewTurn(
   if (turn.state === 'RUNNING' && !log.hasExpired) {
     throw new ChatError('draining', 'This replica is being shut down. Go on elsewhere.');
   }
-  throw new ChatError('log_expired', 'The events of the turn are not kept any more. The turn can still be read.');
+  throw logExpired();
 }
 
-/** A turn that waits, here or elsewhere, as somebody else watches it: until it runs there is nothing to tell. */
-async function viewWaiting(
-  key: SessionKey,
-  waiting: Turn,
-  readTurn: () => Promise<Turn>,
-  deps: ViewDependencies,
-): Promise<TurnView> {
-  const log = new WaitingLog();
-  const releases: (() => void)[] = [];
-  let isLooking = false;
-  const look = async () => {
-    if (isLooking || log.hasEnded) return;
-    isLooking = true;
-    const turn = await readTurn().catch(() => waiting);
-    isLooking = false;
-    if (turn.state === 'QUEUED') return;
-    for (const release of releases.splice(0)) release();
-    const view = await viewTurn(key, { turnId: turn.turnId }, readTurn, deps).catch(() => replayOf(turn));
-    if (view) releases.push(view.release);
-    log.continueWith(view?.log ?? replayOf(turn).log);
-  };
-  const watch = await deps.store.watch(key, () => void look());
-  releases.push(() => watch.close());
-  await look();
-  const release = () => {
-    log.release();
-    for (const one of releases.splice(0)) one();
-  };
-  return { log, afterSeq: 0, release };
+function logExpired(): ChatError {
+  return new ChatError('log_expired', 'The events of the turn are not kept any more. The turn can still be read.');
 }
 
 function seqIn(epoch: number, cursor: EventCursor | undefined): number {

@@ -138,6 +138,10 @@ describe('enqueue', () => {
     await stream.done();
     expect(stream.types).toEqual(['turn.queued', 'turn.cancelled']);
     expect((await b.post(`${path}/turns/two/cancel`)).json.state).toBe('CANCELLED');
+    expect((await a.events(`${path}/turns/two/events`).done()).json).toMatchObject({
+      status: 410,
+      code: 'log_expired',
+    });
     gates.get('long')?.resolve();
     await first.done();
     expect(await a.history(path)).toHaveLength(2);

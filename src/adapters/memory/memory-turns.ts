@@ -33,7 +33,7 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   session.epoch = epoch + 1;
   session.running = { turnId: turn.turnId, attempt: turn.attempt, leaseUntilMs: nowMs + turn.leaseMs, seq: 0 };
   session.turns.delete(turn.turnId);
-  keepRecord(session, turn, turn.record, nowMs);
+  keepRecord(session, turn, { epoch: session.epoch, record: turn.record }, nowMs);
   session.line = session.line.filter(({ turnId }) => turnId !== turn.turnId);
   session.question = turn.question;
   return { outcome: 'begun', epoch: session.epoch, version, history: [...history] };
@@ -58,15 +58,21 @@ function takePlace(session: MemorySession, turn: BeginTurn, holder: Holder, nowM
     if (line.length >= turn.line.places) return { outcome: 'queue_full' };
     if (turn.onBusy === 'interrupt') line.unshift({ turnId: turn.turnId, leaseUntilMs });
     else line.push({ turnId: turn.turnId, leaseUntilMs });
-    keepRecord(session, turn, turn.line.record, nowMs);
+    // It has no epoch of its own yet: between two.
+    keepRecord(session, turn, { epoch: session.epoch + 0.5, record: turn.line.record }, nowMs);
   }
   return { outcome: 'waits', place: line.findIndex(({ turnId }) => turnId === turn.turnId) + 1, holder };
 }
 
-function keepRecord(session: MemorySession, turn: BeginTurn, record: Uint8Array, nowMs: number): void {
+function keepRecord(
+  session: MemorySession,
+  turn: BeginTurn,
+  { epoch, record }: { readonly epoch: number; readonly record: Uint8Array },
+  nowMs: number,
+): void {
   const { turnId, idempotency } = turn;
   session.turns.set(turnId, {
-    epoch: session.epoch,
+    epoch,
     record,
     ...(idempotency ? { idempotencyKey: idempotency.key } : {}),
   });

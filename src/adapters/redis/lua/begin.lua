@@ -42,7 +42,8 @@ if ARGV[6] ~= '' and ARGV[6] ~= version then return {'MOVED', version} end
 if meta[6] ~= ARGV[5] then return {'CALLS', meta[6]} end
 if meta[7] + 2 > tonumber(ARGV[8]) or meta[8] + #ARGV[4] > tonumber(ARGV[9]) then return {'FULL', meta[7]} end
 
-local mine = digits(tonumber(epoch) + 1)
+-- Never below the time: a failover may have lost the epoch that was given last, but not that it was earlier.
+local mine = digits(math.max(tonumber(epoch) + 1, now_us()))
 redis.call('HSET', KEYS[1], 'epoch', mine, 'turn', ARGV[1], 'begun', ARGV[2], 'seq', 0, 'holder', ARGV[10],
   'lease', digits(ms + tonumber(ARGV[7])), 'utime', digits(ms))
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])

@@ -1,0 +1,90 @@
+// A turn that waits in line, here or elsewhere, as somebody else watches it: until it runs there is nothing to tell.
+
+import type { Clock } from './clock.ts';
+import type { TurnView } from './frame-log.ts';
+import { replayOf } from './replay.ts';
+import type { SessionKey } from './session.ts';
+import type { SessionStore, Watch } from './session-store.ts';
+import { isOpen, type Turn } from './turn.ts';
+import { WaitingLog } from './waiting-log.ts';
+
+export interface WaitingViewDependencies {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+}
+
+/** How often it is looked at without a ring, since rings can be lost. */
+const LOOK_MS = 5000;
+
+class WaitingView {
+  readonly log = new WaitingLog();
+  readonly #readTurn: () => Promise<Turn>;
+  readonly #view: () => Promise<TurnView | undefined>;
+  readonly #clock: Clock;
+  #watch: Watch | undefined;
+  #stopTimer: (() => void) | undefined;
+  #running: TurnView | undefined;
+  #isLooking = false;
+  #isDirty = false;
+  #isReleased = false;
+
+  constructor(readTurn: () => Promise<Turn>, view: () => Promise<TurnView | undefined>, clock: Clock) {
+    this.#readTurn = readTurn;
+    this.#view = view;
+    this.#clock = clock;
+  }
+
+  async open(key: SessionKey, store: SessionStore): Promise<void> {
+    this.#watch = await store.watch(key, () => void this.#look());
+    await this.#look();
+  }
+
+  release(): void {
+    this.#isReleased = true;
+    this.#stopWaiting();
+    this.log.release();
+    this.#running?.release();
+  }
+
+  async #look(): Promise<void> {
+    this.#isDirty = true;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    while (this.#isDirty && !this.#isReleased && this.#watch) {
+      this.#isDirty = false;
+      await this.#lookOnce().catch(() => undefined);
+    }
+    this.#isLooking = false;
+    this.#stopTimer?.();
+    if (this.#watch && !this.#isReleased) this.#stopTimer = this.#clock.after(LOOK_MS, () => void this.#look());
+  }
+
+  async #lookOnce(): Promise<void> {
+    const turn = await this.#readTurn();
+    if (turn.state === 'QUEUED') return;
+    const running = (await this.#view().catch(() => undefined)) ?? (isOpen(turn) ? undefined : replayOf(turn));
+    if (!running) return;
+    this.#stopWaiting();
+    this.#running = running;
+    this.log.continueWith(running.log);
+    if (this.#isReleased) running.release();
+  }
+
+  #stopWaiting(): void {
+    this.#watch?.close();
+    this.#watch = undefined;
+    this.#stopTimer?.();
+  }
+}
+
+/** `view` is of the turn once it runs. Fails with `store_unavailable`. */
+export async function viewWaiting(
+  key: SessionKey,
+  readTurn: () => Promise<Turn>,
+  view: () => Promise<TurnView | undefined>,
+  { store, clock }: WaitingViewDependencies,
+): Promise<TurnView> {
+  const waiting = new WaitingView(readTurn, view, clock);
+  await waiting.open(key, store);
+  return { log: waiting.log, afterSeq: 0, release: () => waiting.release() };
+}
