@@ -32,7 +32,7 @@ export class Replica {
   readonly #alarms: string[] = [];
   #service: SpawnedService | undefined;
   #baseline: Resources | undefined;
-  #mayExit = false;
+  readonly #toldToEnd = new WeakSet<SpawnedService>();
   #log = '';
 
   private constructor(options: ReplicaOptions, port: number) {
@@ -64,15 +64,17 @@ export class Replica {
 
   /** Resolves when it listens; it may not be ready, when its Redis is not. */
   async start(): Promise<void> {
-    this.#mayExit = false;
     this.#service = await spawnService(this.#variables, { awaitReady: false, onOutput: (text) => this.#read(text) });
     void this.#watch(this.#service);
   }
 
   async kill(): Promise<void> {
-    this.#mayExit = true;
-    await this.#service?.process.end('SIGKILL');
-    await this.#forget();
+    const service = this.#service;
+    if (!service) return;
+    this.#toldToEnd.add(service);
+    await service.process.end('SIGKILL');
+    await service[Symbol.asyncDispose]();
+    this.#service = undefined;
   }
 
   freeze(): void {
@@ -87,7 +89,7 @@ export class Replica {
   async drain(): Promise<void> {
     const service = this.#service;
     if (!service) return;
-    this.#mayExit = true;
+    this.#toldToEnd.add(service);
     service.process.signal('SIGTERM');
     const hasExited = () => service.process.hasExited;
     await until('it has ended', hasExited, { deadlineMs: EXIT_MS_MAX }).catch(() => {
@@ -141,13 +143,8 @@ export class Replica {
     while (!service.process.hasExited) {
       await until('it has ended', () => service.process.hasExited, { everyMs: 200 }).catch(() => undefined);
     }
-    if (this.#mayExit) return;
+    if (this.#toldToEnd.has(service)) return;
     const { exitCode, output } = service.process;
     this.#alarms.push(`it ended by itself with ${exitCode}: ${output.slice(-ALARM_LENGTH_MAX)}`);
-  }
-
-  async #forget(): Promise<void> {
-    await this.#service?.[Symbol.asyncDispose]();
-    this.#service = undefined;
   }
 }
