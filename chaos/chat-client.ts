@@ -52,6 +52,7 @@ async function operate(options: ClientOptions, slot: ChatSlot, id: string): Prom
     history: 14,
     session: 6,
     turn: turnId === undefined ? 0 : 8,
+    watch: capabilities.resume && turnId !== undefined ? 12 : 0,
     patch: 7,
     cancel: capabilities.cancel && turnId !== undefined ? 7 : 0,
     remove: 1,
@@ -70,6 +71,8 @@ async function operate(options: ClientOptions, slot: ChatSlot, id: string): Prom
     case 'turn':
       await api.turn(call, turnId ?? '');
       return;
+    case 'watch':
+      return watch(options, call, turnId ?? '');
     case 'patch':
       return api.patch(call, `name ${id}`);
     case 'cancel':
@@ -155,19 +158,35 @@ async function follow({ api, random }: ClientOptions, call: Call, turnId: string
 
 /** Reads to the terminal event, over as many connections as that takes, some of which it ends itself. */
 async function stream(options: ClientOptions, call: Call, question: Question): Promise<Told> {
-  const { api, random, capabilities } = options;
-  const begun = api.beginStream();
-  const leaves = () => (random.chance(0.4) ? random.whole(1, 6) : undefined);
-  const watched: Watched[] = [await api.open(call, question, leaves())];
+  const begun = options.api.beginStream();
+  const watched = [await options.api.open(call, question, leaving(options.random))];
   const turnId = watched[0]?.turnId ?? (question.body as { readonly turnId?: string }).turnId;
+  if (turnId !== undefined) await goOn(options, call, turnId, watched);
+  return options.api.endStream(begun, call, question, watched);
+}
+
+/** Another viewer, from the beginning. */
+async function watch(options: ClientOptions, call: Call, turnId: string): Promise<void> {
+  const begun = options.api.beginStream();
+  const watched = [await options.api.resume(call, turnId, undefined, leaving(options.random))];
+  await goOn(options, call, turnId, watched);
+  options.api.endWatch(begun, call, turnId, watched);
+}
+
+async function goOn(options: ClientOptions, call: Call, turnId: string, watched: Watched[]): Promise<void> {
+  const { api, random, capabilities } = options;
   const deadline = performance.now() + FOLLOW_MS;
-  while (capabilities.resume && turnId !== undefined && isOpen(watched) && performance.now() < deadline) {
+  while (capabilities.resume && isOpen(watched) && performance.now() < deadline) {
     const replica = random.whole(0, api.replicas - 1);
-    const next = await api.resume({ ...call, replica }, turnId, lastIdOf(watched), leaves());
+    const next = await api.resume({ ...call, replica }, turnId, lastIdOf(watched), leaving(random));
     watched.push(next);
     if (next.segment.status !== 200) await delay(FOLLOW_PAUSE_MS);
   }
-  return api.endStream(begun, call, question, watched);
+}
+
+/** After how many events the client hangs up, if it does. */
+function leaving(random: Random): number | undefined {
+  return random.chance(0.4) ? random.whole(1, 6) : undefined;
 }
 
 /** 204, 404 and 410 end it too: there is nothing more to come. */

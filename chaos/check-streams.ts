@@ -1,13 +1,13 @@
 // I7 and I8: a stream, put together from all connections on which it was watched, is the log of its turn: no gap, no
 // duplicate, the same bytes for every viewer, one terminal event at its end.
 
-import type { Frame, Segment, SendOperation, Violation } from './evidence.ts';
+import type { Frame, Operation, Segment, SendOperation, Violation, WatchOperation } from './evidence.ts';
 import type { SessionFacts } from './session-facts.ts';
 
 export const TERMINAL_EVENTS: readonly string[] = ['turn.committed', 'turn.blocked', 'turn.failed', 'turn.cancelled'];
 
 export function checkStreams(facts: SessionFacts): readonly Violation[] {
-  const streams = facts.sends.filter(({ segments }) => segments.length > 0);
+  const streams = facts.operations.filter(isViewing);
   const byTurn = Map.groupBy(
     streams.filter(({ turnId }) => turnId !== undefined),
     ({ turnId }) => turnId,
@@ -15,7 +15,13 @@ export function checkStreams(facts: SessionFacts): readonly Violation[] {
   return [...streams.flatMap(oneStream), ...[...byTurn.values()].flatMap(sameFrames)];
 }
 
-function oneStream(send: SendOperation): Violation[] {
+type Viewing = SendOperation | WatchOperation;
+
+function isViewing(operation: Operation): operation is Viewing {
+  return (operation.kind === 'send' || operation.kind === 'watch') && operation.segments.length > 0;
+}
+
+function oneStream(send: Viewing): Violation[] {
   const frames = framesOf(send);
   const first = frames[0];
   if (!first) return [];
@@ -38,7 +44,7 @@ function oneStream(send: SendOperation): Violation[] {
 
 type Of = (invariant: string, message: string) => Violation;
 
-function framesOf({ segments }: SendOperation): readonly Frame[] {
+function framesOf({ segments }: Viewing): readonly Frame[] {
   return segments.flatMap(({ frames }) => frames);
 }
 
@@ -69,7 +75,7 @@ function wrongSuffix(segments: readonly Segment[], of: Of): Violation[] {
 }
 
 /** The deltas of a committed answer are its text, whoever asks for it later. */
-function wholeText(send: SendOperation, frames: readonly Frame[], of: Of): Violation[] {
+function wholeText(send: Viewing, frames: readonly Frame[], of: Of): Violation[] {
   const streamed = frames
     .filter(({ event }) => event === 'candidate.delta')
     .map(({ data }) => (JSON.parse(data) as { text: string }).text)
@@ -78,20 +84,40 @@ function wholeText(send: SendOperation, frames: readonly Frame[], of: Of): Viola
   return [of('I7', `the deltas say “${streamed}”, the turn says “${send.turn.text}”`)];
 }
 
-/** All viewers of a turn have seen parts of one sequence, byte by byte. */
-function sameFrames(sends: readonly SendOperation[]): Violation[] {
-  const longest = sends.map(framesOf).reduce((best, frames) => (frames.length > best.length ? frames : best));
-  const position = new Map(longest.map(({ id }, index) => [id, index]));
-  return sends.flatMap((send) => {
-    const frames = framesOf(send);
-    const start = position.get(frames[0]?.id ?? '') ?? 0;
-    const at = frames.findIndex((frame, index) => {
-      const other = longest[start + index];
-      return !other || frame.id !== other.id || frame.event !== other.event || frame.data !== other.data;
-    });
-    if (at === -1) return [];
-    const [frame, other] = [frames[at], longest[start + at]];
-    const message = `two viewers of turn ${send.turnId} have seen different events: ${frame?.id} ${frame?.event} ${frame?.data}, and ${other?.id} ${other?.event} ${other?.data}`;
-    return [{ invariant: 'I7', message, sessionId: send.sessionId, operations: sends.map(({ number }) => number) }];
+/**
+ * All viewers of a turn have seen parts of one sequence, byte by byte. When its producer was lost, some may have seen what
+ * it could not store any more: then only what several have seen is compared.
+ */
+function sameFrames(viewings: readonly Viewing[]): Violation[] {
+  const longest = viewings.map(framesOf).reduce((best, frames) => (frames.length > best.length ? frames : best));
+  const isLost = viewings.some((viewing) => framesOf(viewing).some(isOfLostProducer));
+  return viewings.flatMap((viewing) => {
+    const different = firstDifference(framesOf(viewing), longest, isLost);
+    if (!different) return [];
+    const [frame, other] = different.map((one) => (one ? `${one.id} ${one.event} ${one.data}` : 'nothing'));
+    const message = `two viewers of turn ${viewing.turnId} have seen different events: ${frame}, and ${other}`;
+    const operations = viewings.map(({ number }) => number);
+    return [{ invariant: 'I7', message, sessionId: viewing.sessionId, operations }];
   });
+}
+
+function isOfLostProducer({ event, data }: Frame): boolean {
+  return event === 'turn.failed' && data.includes('"producer_lost"');
+}
+
+function firstDifference(
+  frames: readonly Frame[],
+  longest: readonly Frame[],
+  isLost: boolean,
+): readonly [Frame | undefined, Frame | undefined] | undefined {
+  const position = new Map(longest.map(({ id }, index) => [id, index]));
+  const start = position.get(frames[0]?.id ?? '') ?? 0;
+  for (const [index, frame] of frames.entries()) {
+    const at = position.get(frame.id);
+    if (isLost && at === undefined) continue;
+    const other = longest[isLost ? (at ?? 0) : start + index];
+    if (!other || frame.id !== other.id || frame.event !== other.event || frame.data !== other.data)
+      return [frame, other];
+  }
+  return undefined;
 }

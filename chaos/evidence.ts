@@ -72,11 +72,20 @@ export interface SendOperation extends Observed {
   readonly isProbe?: boolean;
 }
 
+/** A turn that was watched from its beginning by somebody who has not sent it. */
+export interface WatchOperation extends Observed {
+  readonly kind: 'watch';
+  readonly turnId: string;
+  readonly turn?: TurnView;
+  readonly segments: readonly Segment[];
+}
+
 export type Operation =
   | SendOperation
   | (Observed & { readonly kind: 'create'; readonly version?: number })
   | (Observed & { readonly kind: 'patch'; readonly version?: number; readonly displayName: string })
   | (Observed & { readonly kind: 'delete' })
+  | WatchOperation
   | (Observed & {
       readonly kind: 'session';
       readonly version?: number;

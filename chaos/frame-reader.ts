@@ -5,6 +5,7 @@ import { createParser } from 'eventsource-parser';
 import { open, type SendOptions } from '../test/support/client.ts';
 import { TERMINAL_EVENTS } from './check-streams.ts';
 import type { Frame, Segment } from './evidence.ts';
+import { type Told, toldByAnswer, toldByFrames } from './outcome.ts';
 
 export interface Watched {
   readonly segment: Segment;
@@ -72,4 +73,22 @@ function bodyOf(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** What all connections together say of the turn. */
+export function toldByStream(watched: readonly Watched[]): Told {
+  const [first] = watched;
+  if (first && first.segment.status !== 200 && first.segment.status !== 0) {
+    return toldByAnswer(first.segment.status, first.body, first.turnId);
+  }
+  const told = toldByFrames(
+    watched.flatMap(({ segment }) => segment.frames),
+    TERMINAL_EVENTS,
+  );
+  return told.turnId === undefined && first?.turnId !== undefined ? { ...told, turnId: first.turnId } : told;
+}
+
+/** The connections on which there was a stream, or nothing more to stream. */
+export function streamed(watched: readonly Watched[]): readonly Segment[] {
+  return watched.map(({ segment }) => segment).filter(({ status }) => status === 200 || status === 204);
 }

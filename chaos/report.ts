@@ -1,13 +1,13 @@
 // What a run tells at its end: how much it has checked, how much it has disturbed, and each violation with the operations
 // that show it.
 
-import type { Evidence, Operation, Violation } from './evidence.ts';
+import type { Evidence, Operation, Segment, Violation } from './evidence.ts';
 import type { Disturbed } from './nemesis.ts';
 import { isAcknowledged } from './session-facts.ts';
 
 const EXCERPT_OPERATIONS_MAX = 14;
 const VIOLATIONS_SHOWN_MAX = 40;
-const LINE_LENGTH_MAX = 400;
+const LINE_LENGTH_MAX = 1200;
 
 export interface RunSummary {
   readonly evidence: Evidence;
@@ -104,11 +104,10 @@ function detail(operation: Operation): string {
   switch (operation.kind) {
     case 'send': {
       const { way, question, turnId, key, turn, segments } = operation;
-      const seen = segments.map(({ replica, after, status, frames, end }) => {
-        return `[r${replica} after ${after ?? 'nothing'} ${status}: ${frames.map(({ id, event }) => `${id} ${event}`).join(' ')} | ${end}]`;
-      });
-      return `${way} “${question}” ${turnId ?? ''} ${key ?? ''} ${JSON.stringify(turn)} ${seen.join(' ')}`;
+      return `${way} “${question}” ${turnId ?? ''} ${key ?? ''} ${JSON.stringify(turn)} ${seen(segments)}`;
     }
+    case 'watch':
+      return `${operation.turnId} ${seen(operation.segments)}`;
     case 'history':
       return `${operation.messages?.length ?? 'no'} messages`;
     case 'turn':
@@ -124,6 +123,14 @@ function detail(operation: Operation): string {
     default:
       return operation satisfies never;
   }
+}
+
+function seen(segments: readonly Segment[]): string {
+  const lines = segments.map(({ replica, after, status, frames, end }) => {
+    const events = frames.map(({ id, event }) => `${id} ${event}`).join(' ');
+    return `[r${replica} after ${after ?? 'nothing'} ${status}: ${events} | ${end}]`;
+  });
+  return lines.join(' ');
 }
 
 function span(fromMs: number, toMs: number): string {

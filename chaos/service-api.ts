@@ -1,10 +1,9 @@
 // The operations of the service as clients of a run do them: each one is done once, on one replica, and written down.
 
 import { type Answer, type SendOptions, send } from '../test/support/client.ts';
-import { TERMINAL_EVENTS } from './check-streams.ts';
 import type { MessageView, Segment, SendOperation } from './evidence.ts';
-import { type Watched, watchFrames } from './frame-reader.ts';
-import { outcomeOfStatus, type Told, toldByAnswer, toldByFrames, turnOf } from './outcome.ts';
+import { streamed, toldByStream, type Watched, watchFrames } from './frame-reader.ts';
+import { outcomeOfStatus, type Told, toldByAnswer, turnOf } from './outcome.ts';
 import type { Begun, Recorder } from './recorder.ts';
 
 const READ_MS = 8000;
@@ -161,17 +160,22 @@ export class ServiceApi {
   }
 
   endStream(begun: Begun, call: Call, question: Question, watched: readonly Watched[]): Told {
-    const segments = watched.map(({ segment }) => segment);
-    const told = { ...toldByStream(watched, segments) };
-    this.#sent(
-      begun,
-      call,
-      question,
-      'stream',
-      told,
-      segments.filter(({ status }) => status === 200 || status === 204),
-    );
+    const told = toldByStream(watched);
+    this.#sent(begun, call, question, 'stream', told, streamed(watched));
     return told;
+  }
+
+  endWatch(begun: Begun, call: Call, turnId: string, watched: readonly Watched[]): void {
+    const { turn, outcome, status } = toldByStream(watched);
+    begun.end({
+      ...call,
+      kind: 'watch',
+      turnId,
+      segments: streamed(watched),
+      outcome,
+      status,
+      ...(turn ? { turn } : {}),
+    });
   }
 
   #sent(
@@ -214,18 +218,6 @@ export class ServiceApi {
       return { status: 0, headers: {}, text: '', json: undefined };
     }
   }
-}
-
-function toldByStream(watched: readonly Watched[], segments: readonly Segment[]): Told {
-  const [first] = watched;
-  if (first && first.segment.status !== 200 && first.segment.status !== 0) {
-    return toldByAnswer(first.segment.status, first.body, first.turnId);
-  }
-  const told = toldByFrames(
-    segments.flatMap(({ frames }) => frames),
-    TERMINAL_EVENTS,
-  );
-  return told.turnId === undefined && first?.turnId !== undefined ? { ...told, turnId: first.turnId } : told;
 }
 
 function keyHeader({ key }: Question): Readonly<Record<string, string>> {
