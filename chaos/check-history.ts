@@ -123,20 +123,32 @@ function acknowledged(facts: SessionFacts, pairs: readonly Pair[]): Violation[] 
   });
 }
 
+interface Placed {
+  readonly token: string;
+  /** The first time it was sent, and the first time it was acknowledged: later sends of a key change nothing. */
+  readonly began: SendOperation;
+  readonly acked: SendOperation;
+}
+
 /** A turn that began after another was acknowledged stands after it. */
 function acknowledgedOrder({ sends, sessionId }: SessionFacts, pairs: readonly Pair[]): Violation[] {
-  const position = new Map(pairs.map(({ token }, index) => [token, index]));
-  const placed = sends
-    .filter((send) => isAcknowledged(send) && position.has(send.token))
-    .sort((a, b) => (position.get(a.token) ?? 0) - (position.get(b.token) ?? 0));
+  const byToken = Map.groupBy(sends, ({ token }) => token);
   const found: Violation[] = [];
-  let latest: SendOperation | undefined;
-  for (const send of placed) {
-    if (latest && latest.token !== send.token && send.endedMs < latest.beganMs) {
-      const message = `${send.token} was acknowledged before ${latest.token} was sent, and stands after it`;
-      found.push({ invariant: 'I1', message, sessionId, operations: [send.number, latest.number] });
+  let latest: Placed | undefined;
+  for (const { token = '' } of pairs) {
+    const placed = placedOf(token, byToken.get(token) ?? []);
+    if (!placed) continue;
+    if (latest && placed.acked.endedMs < latest.began.beganMs) {
+      const message = `${token} was acknowledged before ${latest.token} was sent, and stands after it`;
+      found.push({ invariant: 'I1', message, sessionId, operations: [placed.acked.number, latest.began.number] });
     }
-    if (!latest || send.beganMs > latest.beganMs) latest = send;
+    if (!latest || placed.began.beganMs > latest.began.beganMs) latest = placed;
   }
   return found;
+}
+
+function placedOf(token: string, sends: readonly SendOperation[]): Placed | undefined {
+  const [began] = sends.toSorted((a, b) => a.beganMs - b.beganMs);
+  const [acked] = sends.filter(isAcknowledged).toSorted((a, b) => a.endedMs - b.endedMs);
+  return began && acked ? { token, began, acked } : undefined;
 }

@@ -53,22 +53,23 @@ interface Asked {
   readonly isFirst: boolean;
 }
 
+interface Planned {
+  readonly pieces: readonly string[];
+  readonly fault: ModelFault | undefined;
+  readonly paceMs: number;
+}
+
 async function answer(response: ServerResponse, call: UpstreamCall, asked: Asked): Promise<void> {
   const { fault, contents, question } = asked;
   if (fault === 'busy' || (fault === 'busy-once' && asked.isFirst)) return failed(response, 503, 'busy');
   const paceMs = Number(/\[pace:(\d+)\]/.exec(question)?.[1] ?? 0);
-  const pieces = answerPieces(contents);
-  if (call.isStream) await stream(response, call, pieces, fault, paceMs);
-  else await once(response, call, pieces, fault, paceMs);
+  const planned = { pieces: answerPieces(contents), fault, paceMs };
+  if (call.isStream) await stream(response, call, planned);
+  else await once(response, call, planned);
 }
 
-async function stream(
-  response: ServerResponse,
-  call: UpstreamCall,
-  pieces: readonly string[],
-  fault: ModelFault | undefined,
-  paceMs: number,
-): Promise<void> {
+async function stream(response: ServerResponse, call: UpstreamCall, planned: Planned): Promise<void> {
+  const { pieces, fault, paceMs } = planned;
   asStream(response);
   const breaksAt = fault === undefined || fault === 'busy-once' ? pieces.length : Math.floor(pieces.length / 2);
   for (const [index, piece] of pieces.slice(0, breaksAt).entries()) {
@@ -104,13 +105,8 @@ async function endStream(response: ServerResponse, call: UpstreamCall, fault: Mo
   }
 }
 
-async function once(
-  response: ServerResponse,
-  call: UpstreamCall,
-  pieces: readonly string[],
-  fault: ModelFault | undefined,
-  paceMs: number,
-): Promise<void> {
+async function once(response: ServerResponse, call: UpstreamCall, planned: Planned): Promise<void> {
+  const { pieces, fault, paceMs } = planned;
   await Promise.race([delay(paceMs * pieces.length), call.aborted]);
   if (fault === 'stall') await call.aborted;
   else if (fault === 'cut' || fault === 'eof') response.destroy();

@@ -26,6 +26,16 @@ interface TurnBody extends Problem {
 /** Codes after which the turn, when there is one, may be in the history as well as not. */
 const UNKNOWN: readonly string[] = ['store_unavailable', 'internal'];
 
+/** About the request, also when the turn it names is another's, or gone with its session. */
+const REFUSALS: readonly string[] = [
+  'session_not_found',
+  'turn_in_progress',
+  'turn_exists',
+  'queue_full',
+  'idempotency_mismatch',
+  'version_mismatch',
+];
+
 /** `undefined` when the body is no turn. */
 export function turnOf(body: unknown): TurnView | undefined {
   const { turnId, state, text = '', messages, sessionVersion, problem } = (body ?? {}) as TurnBody;
@@ -47,6 +57,7 @@ export function toldByAnswer(status: number, body: unknown, header: string | und
   if (turn) return { outcome: outcomeOf(turn), status, turnId: turn.turnId, turn };
   const { code = '', turnId = header } = (body ?? {}) as Problem;
   if (turnId === undefined) return { outcome: code === 'internal' ? 'info' : 'fail', status, code };
+  if (REFUSALS.includes(code)) return { outcome: 'fail', status, code, turnId };
   if (UNKNOWN.includes(code)) return { outcome: 'info', status, code, turnId };
   return { outcome: 'fail', status, code, turnId, turn: { turnId, state: 'FAILED', text: '', code } };
 }

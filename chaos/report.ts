@@ -26,7 +26,7 @@ export function report(summary: RunSummary): string {
   ].join('\n');
 }
 
-function totals({ evidence, clientsEndedMs }: RunSummary): string[] {
+function totals({ evidence, disturbed, clientsEndedMs }: RunSummary): string[] {
   const { operations, modelCalls, keys, processes } = evidence;
   const sends = operations.filter((operation) => operation.kind === 'send');
   const turns = new Set(sends.map(({ sessionId, turnId, token }) => `${sessionId}/${turnId ?? token}`));
@@ -41,6 +41,7 @@ function totals({ evidence, clientsEndedMs }: RunSummary): string[] {
     `turns checked: ${turns.size}, acknowledged: ${sends.filter(isAcknowledged).length}, on ${segments.length} connections of streams`,
     `sessions: ${new Set(operations.map(({ sessionId }) => sessionId)).size}, model calls: ${modelCalls.length}, keys left: ${keys.length}`,
     `longest write gap: ${(gap.ms / 1000).toFixed(1)} s, from ${(gap.fromMs / 1000).toFixed(1)} s on`,
+    ...meanwhile(disturbed, gap.fromMs, gap.fromMs + gap.ms),
     ...processes.map(({ replica, baseline, atEnd }) => {
       return `replica ${replica}: ${baseline?.fds} → ${atEnd?.fds} open files, ${baseline?.rssMiB} → ${atEnd?.rssMiB} MiB`;
     }),
@@ -83,7 +84,6 @@ function excerpt({ invariant, message, sessionId, operations: numbers }: Violati
   const shown = operations.filter(({ number }) => numbers.includes(number)).slice(0, EXCERPT_OPERATIONS_MAX);
   const from = Math.min(...shown.map(({ beganMs }) => beganMs)) - 1000;
   const to = Math.max(...shown.map(({ endedMs }) => endedMs)) + 1000;
-  const meanwhile = summary.disturbed.filter(({ fromMs, toMs }) => fromMs < to && toMs > from);
   return [
     `VIOLATION of ${invariant}${sessionId === undefined ? '' : ` in session ${sessionId}`}: ${message}`,
     ...shown.map((operation) => `  ${line(operation)}`),
@@ -92,6 +92,13 @@ function excerpt({ invariant, message, sessionId, operations: numbers }: Violati
       .map((one) => `  meanwhile ${span(one.fromMs, one.toMs)} ${one.kind}: ${one.what}`),
     '',
   ];
+}
+
+function meanwhile(disturbed: readonly Disturbed[], from: number, to: number): string[] {
+  const during = disturbed.filter(({ fromMs, toMs }) => fromMs < to && toMs > from);
+  return during.slice(0, EXCERPT_OPERATIONS_MAX).map(({ fromMs, toMs, kind, what }) => {
+    return `  meanwhile ${span(fromMs, toMs)} ${kind}: ${what}`;
+  });
 }
 
 function line(operation: Operation): string {

@@ -52,6 +52,16 @@ describe('I1: an acknowledged turn', () => {
     expect(found(run)).toContain('I1');
   });
 
+  test('that was sent again with its key after later ones stands where it stood', () => {
+    const run = new Fabricated();
+    const { send, turn } = run.commit({ key: 'k' });
+    run.commit();
+    run.send({ token: send.token, key: 'k', turnId: turn.turnId, turn });
+    run.commit();
+    run.read();
+    expect(found(run)).toEqual([]);
+  });
+
   test('a message that nobody has sent is found', () => {
     const run = new Fabricated();
     run.remember('q-nobody');
