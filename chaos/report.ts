@@ -87,9 +87,7 @@ function excerpt({ invariant, message, sessionId, operations: numbers }: Violati
   return [
     `VIOLATION of ${invariant}${sessionId === undefined ? '' : ` in session ${sessionId}`}: ${message}`,
     ...shown.map((operation) => `  ${line(operation)}`),
-    ...meanwhile
-      .slice(0, EXCERPT_OPERATIONS_MAX)
-      .map((one) => `  meanwhile ${span(one.fromMs, one.toMs)} ${one.kind}: ${one.what}`),
+    ...meanwhile(summary.disturbed, from, to),
     '',
   ];
 }
