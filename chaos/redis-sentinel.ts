@@ -7,7 +7,8 @@ import { type Address, ask, infoOf, isReplicated, mastersAmong, type RedisTopolo
 
 const SETTLE_MS = 60_000;
 /** Longer than a failover takes; it is taken back when that is over. */
-const WRITES_PAUSED_MS = 10_000;
+const WRITES_PAUSED_MS = 40_000;
+const FAILOVER_MS_MAX = 30_000;
 
 export async function startSentinel(): Promise<RedisTopology> {
   const set = await startSentinelSet({ replicas: 2, args: ['--min-replicas-to-write', '1'] });
@@ -48,14 +49,21 @@ async function failOver(set: RedisSentinelSet): Promise<string> {
   const [old] = await mastersAmong(set.nodes);
   if (!old) return 'no master to leave';
   await ask(old, 'CLIENT', 'PAUSE', WRITES_PAUSED_MS, 'WRITE');
-  try {
-    await until('the replicas have everything', () => hasNothingAhead(old));
-    await set.ask('FAILOVER', set.masterName);
-    await until('the old master is a replica', async () => (await infoOf(old, 'replication')).role === 'slave');
-  } finally {
-    await ask(old, 'CLIENT', 'UNPAUSE').catch(() => undefined);
+  await until('the replicas have everything', () => hasNothingAhead(old));
+  const reply = await set.ask('FAILOVER', set.masterName);
+  if (!reply.startsWith('OK')) {
+    await ask(old, 'CLIENT', 'UNPAUSE');
+    throw new Error(reply);
   }
+  // Sentinel tells the old master last. Without a replica it takes no writes either, and only then they may go on.
+  await until('the old master takes no writes', () => isLeft(old), { deadlineMs: FAILOVER_MS_MAX });
+  await ask(old, 'CLIENT', 'UNPAUSE');
   return `failed over from ${old.port}`;
+}
+
+async function isLeft(old: RedisServer): Promise<boolean> {
+  const { role, connected_slaves: replicas } = await infoOf(old, 'replication');
+  return role === 'slave' || replicas === '0';
 }
 
 async function hasNothingAhead(master: RedisServer): Promise<boolean> {
