@@ -161,7 +161,7 @@ async function stream(options: ClientOptions, call: Call, question: Question): P
   const begun = options.api.beginStream();
   const watched = [await options.api.open(call, question, leaving(options.random))];
   const turnId = watched[0]?.turnId ?? (question.body as { readonly turnId?: string }).turnId;
-  if (turnId !== undefined) await goOn(options, call, turnId, watched);
+  if (turnId !== undefined) await goOn(options, call, turnId, watched, question);
   return options.api.endStream(begun, call, question, watched);
 }
 
@@ -173,12 +173,24 @@ async function watch(options: ClientOptions, call: Call, turnId: string): Promis
   options.api.endWatch(begun, call, turnId, watched);
 }
 
-async function goOn(options: ClientOptions, call: Call, turnId: string, watched: Watched[]): Promise<void> {
+/** With an idempotency key, sending it again is another way to go on. */
+async function goOn(
+  options: ClientOptions,
+  call: Call,
+  turnId: string,
+  watched: Watched[],
+  question?: Question,
+): Promise<void> {
   const { api, random, capabilities } = options;
   const deadline = performance.now() + FOLLOW_MS;
   while (capabilities.resume && isOpen(watched) && performance.now() < deadline) {
     const replica = random.whole(0, api.replicas - 1);
-    const next = await api.resume({ ...call, replica }, turnId, lastIdOf(watched), leaving(random));
+    const [after, leaveAfter, sendsAgain] = [lastIdOf(watched), leaving(random), random.chance(0.4)];
+    const elsewhere = { ...call, replica };
+    const next =
+      question?.key !== undefined && sendsAgain
+        ? await api.open(elsewhere, question, leaveAfter, after)
+        : await api.resume(elsewhere, turnId, after, leaveAfter);
     watched.push(next);
     if (next.segment.status !== 200) await delay(FOLLOW_PAUSE_MS);
   }
@@ -189,12 +201,12 @@ function leaving(random: Random): number | undefined {
   return random.chance(0.4) ? random.whole(1, 6) : undefined;
 }
 
-/** 204, 404 and 410 end it too: there is nothing more to come. */
+/** 204, 400, 404 and 410 end it too: there is nothing more to come. */
 function isOpen(watched: readonly Watched[]): boolean {
   const statuses = watched.map(({ segment }) => segment.status);
   const [first = 0] = statuses;
   if (first !== 200 && first !== 0) return false;
-  if ([204, 404, 410].includes(statuses.at(-1) ?? 0)) return false;
+  if ([204, 400, 404, 410].includes(statuses.at(-1) ?? 0)) return false;
   return !watched.some(({ segment }) => segment.frames.some(({ event }) => TERMINAL_EVENTS.includes(event)));
 }
 

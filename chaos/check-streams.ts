@@ -12,7 +12,11 @@ export function checkStreams(facts: SessionFacts): readonly Violation[] {
     streams.filter(({ turnId }) => turnId !== undefined),
     ({ turnId }) => turnId,
   );
-  return [...streams.flatMap(oneStream), ...[...byTurn.values()].flatMap(sameFrames)];
+  const answers = new Map(facts.longest?.messages.map(({ turnId, content }) => [turnId, content]));
+  return [
+    ...streams.flatMap((viewing) => oneStream(viewing, answers.get(viewing.turnId))),
+    ...[...byTurn.values()].flatMap(sameFrames),
+  ];
 }
 
 type Viewing = SendOperation | WatchOperation;
@@ -21,7 +25,8 @@ function isViewing(operation: Operation): operation is Viewing {
   return (operation.kind === 'send' || operation.kind === 'watch') && operation.segments.length > 0;
 }
 
-function oneStream(send: Viewing): Violation[] {
+/** `answer` is the text of the turn as it stands in the history. */
+function oneStream(send: Viewing, answer: string | undefined): Violation[] {
   const frames = framesOf(send);
   const first = frames[0];
   if (!first) return [];
@@ -38,7 +43,7 @@ function oneStream(send: Viewing): Violation[] {
   const isLone = frames.length === 1 && isTerminal(first);
   const begins = first.event === 'turn.queued' || first.event === 'turn.started' || isLone;
   if (!begins) found.push(of('I7', `the stream begins with ${first.event}`));
-  if (last?.event === 'turn.committed') found.push(...wholeText(send, frames, of));
+  if (last?.event === 'turn.committed') found.push(...wholeText(answer, frames, of));
   return found;
 }
 
@@ -62,10 +67,12 @@ function repeated(frames: readonly Frame[], of: Of): Violation[] {
   return again === undefined ? [] : [of('I7', `the event ${again} was delivered twice`)];
 }
 
-/** "Nothing comes after the cursor" is true of a terminal event alone. */
+/** An id that was given is taken, and "nothing comes after the cursor" is true of a terminal event alone. */
 function wrongSuffix(segments: readonly Segment[], of: Of): Violation[] {
   const frames = new Map(segments.flatMap((segment) => segment.frames).map((frame) => [frame.id, frame]));
   return segments.flatMap(({ status, after, replica }) => {
+    if (status === 400)
+      return [of('I7', `replica ${replica} does not take the id ${after}, which the service has given`)];
     const cursor = after === undefined ? undefined : frames.get(after);
     if (status !== 204 || (cursor && isTerminal(cursor))) return [];
     return [
@@ -75,13 +82,13 @@ function wrongSuffix(segments: readonly Segment[], of: Of): Violation[] {
 }
 
 /** The deltas of a committed answer are its text, whoever asks for it later. */
-function wholeText(send: Viewing, frames: readonly Frame[], of: Of): Violation[] {
+function wholeText(answer: string | undefined, frames: readonly Frame[], of: Of): Violation[] {
   const streamed = frames
     .filter(({ event }) => event === 'candidate.delta')
     .map(({ data }) => (JSON.parse(data) as { text: string }).text)
     .join('');
-  if (send.turn === undefined || send.turn.text === '' || send.turn.text === streamed) return [];
-  return [of('I7', `the deltas say “${streamed}”, the turn says “${send.turn.text}”`)];
+  if (answer === undefined || answer === streamed) return [];
+  return [of('I7', `the deltas say “${streamed}”, the history says “${answer}”`)];
 }
 
 /**
@@ -111,6 +118,8 @@ function firstDifference(
   isLost: boolean,
 ): readonly [Frame | undefined, Frame | undefined] | undefined {
   const position = new Map(longest.map(({ id }, index) => [id, index]));
+  // Made again from the turn's record, when its log was gone: other pieces with other ids, of the same answer.
+  if (frames.every(({ id }) => !position.has(id))) return undefined;
   const start = position.get(frames[0]?.id ?? '') ?? 0;
   for (const [index, frame] of frames.entries()) {
     const at = position.get(frame.id);

@@ -88,7 +88,9 @@ export function toldByStream(watched: readonly Watched[]): Told {
   return told.turnId === undefined && first?.turnId !== undefined ? { ...told, turnId: first.turnId } : told;
 }
 
-/** The connections on which there was a stream, or nothing more to stream. */
+/** The connections on which there was a stream, nothing more to stream, or a cursor that was not taken. */
 export function streamed(watched: readonly Watched[]): readonly Segment[] {
-  return watched.map(({ segment }) => segment).filter(({ status }) => status === 200 || status === 204);
+  return watched
+    .map(({ segment }) => segment)
+    .filter(({ status, after }) => status === 200 || status === 204 || (status === 400 && after !== undefined));
 }

@@ -131,14 +131,15 @@ export class ServiceApi {
     return told;
   }
 
-  /** The first connection of a stream. */
-  open(call: Call, question: Question, leaveAfter: number | undefined): Promise<Watched> {
+  /** The first connection of a stream, and those that send it again with its key. */
+  open(call: Call, question: Question, leaveAfter?: number, after?: string): Promise<Watched> {
     return watchFrames(this.#path(call, `/${call.sessionId}/messages/stream`), {
       replica: call.replica,
       method: 'POST',
       body: question.body,
-      headers: keyHeader(question),
+      headers: { ...keyHeader(question), ...cursorHeader(after) },
       silentMs: SEND_MS,
+      ...(after === undefined ? {} : { after }),
       ...(leaveAfter === undefined ? {} : { leaveAfter }),
     });
   }
@@ -148,7 +149,7 @@ export class ServiceApi {
     return watchFrames(this.#path(call, `/${call.sessionId}/turns/${turnId}/events`), {
       replica: call.replica,
       method: 'GET',
-      headers: after === undefined ? {} : { 'last-event-id': after },
+      headers: cursorHeader(after),
       silentMs: SEND_MS,
       ...(after === undefined ? {} : { after }),
       ...(leaveAfter === undefined ? {} : { leaveAfter }),
@@ -222,6 +223,10 @@ export class ServiceApi {
 
 function keyHeader({ key }: Question): Readonly<Record<string, string>> {
   return key === undefined ? {} : { 'idempotency-key': key };
+}
+
+function cursorHeader(after: string | undefined): Readonly<Record<string, string>> {
+  return after === undefined ? {} : { 'last-event-id': after };
 }
 
 function header({ headers }: Answer): string | undefined {

@@ -48,6 +48,33 @@ describe('I7, I8: streams', () => {
     expect(found(run)).toEqual(['I7']);
   });
 
+  test('an id that was given and is not taken is found', () => {
+    const run = watched((log) => [
+      segment(log.slice(0, 2), { end: 'cut' }),
+      segment([], { status: 400, after: '1-2' }),
+    ]);
+    expect(found(run)).toEqual(['I7']);
+  });
+
+  test('a viewer for whom the log was made again from the record may see other events of the same answer', () => {
+    for (const [text, invariants] of [
+      ['', []],
+      [' and more', ['I7']],
+    ] as const) {
+      const run = watched((log) => [segment(log)]);
+      const [send] = run.operations.filter((operation) => operation.kind === 'send');
+      if (send?.turn === undefined) throw new Error('it was sent');
+      const { turn } = send;
+      const again = [
+        frame('0-1', 'turn.started', { turnId: turn.turnId }),
+        frame('0-2', 'candidate.delta', { index: 0, text: turn.text + text }),
+        frame('0-3', 'turn.committed', { ...turn, text: undefined }),
+      ];
+      run.add('watch', { turnId: turn.turnId, segments: [segment(again)] });
+      expect(found(run)).toEqual(invariants);
+    }
+  });
+
   test('two viewers that see different bytes are found', () => {
     const run = watched((log) => [segment(log)]);
     const [send] = run.operations.filter((operation) => operation.kind === 'send');
