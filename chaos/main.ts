@@ -1,10 +1,11 @@
-// `npm run chaos -- --minutes 10 --topology cluster [--seed S]`: ends with 1 when anything was seen that must never be.
+// `npm run chaos -- --minutes 10 --topology cluster [--seed S] [--log FILE]`: ends with 1 when anything was seen that must never be.
 
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { readCapabilities } from './capabilities.ts';
 import { TOPOLOGIES } from './redis-topology.ts';
-import { report } from './report.ts';
+import { operationLog, report } from './report.ts';
 import { run } from './run.ts';
 
 const { values } = parseArgs({
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     replicas: { type: 'string', default: '3' },
     sessions: { type: 'string', default: '16' },
     clients: { type: 'string', default: '16' },
+    log: { type: 'string' },
   },
 });
 
@@ -38,6 +40,7 @@ const summary = await run({
   say,
 });
 say(report(summary));
+if (values.log !== undefined) writeFileSync(values.log, operationLog(summary));
 say(`seed ${values.seed}`);
 process.exitCode = summary.violations.length === 0 ? 0 : 1;
 

@@ -26,6 +26,11 @@ export function report(summary: RunSummary): string {
   ].join('\n');
 }
 
+/** Everything that was done and disturbed, a line of JSON each. */
+export function operationLog({ evidence, disturbed }: RunSummary): string {
+  return [...disturbed, ...evidence.operations].map((one) => `${JSON.stringify(one)}\n`).join('');
+}
+
 function totals({ evidence, disturbed, clientsEndedMs }: RunSummary): string[] {
   const { operations, modelCalls, keys, processes } = evidence;
   const sends = operations.filter((operation) => operation.kind === 'send');
