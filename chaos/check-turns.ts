@@ -5,7 +5,7 @@ import type { ModelCall, Operation, TurnView, Violation } from './evidence.ts';
 import { isAcknowledged, type SessionFacts } from './session-facts.ts';
 
 export function checkTurns(facts: SessionFacts): readonly Violation[] {
-  return [...states(facts), ...versions(facts), ...keys(facts), ...usable(facts)];
+  return [...states(facts), ...unfound(facts), ...versions(facts), ...keys(facts), ...usable(facts)];
 }
 
 /** At most the first call and two retries before the model's first byte, whatever a client repeats. */
@@ -64,6 +64,22 @@ function states(facts: SessionFacts): Violation[] {
     }
   }
   return found;
+}
+
+/** A turn that somebody was told of is there for everybody. */
+function unfound(facts: SessionFacts): Violation[] {
+  const known = new Map<string, Operation>();
+  for (const { turn, operation } of told(facts)) {
+    const earlier = known.get(turn.turnId);
+    if (!earlier || operation.endedMs < earlier.endedMs) known.set(turn.turnId, operation);
+  }
+  return facts.operations.flatMap((operation) => {
+    if (operation.code !== 'turn_not_found' || !('turnId' in operation)) return [];
+    const earlier = known.get(operation.turnId ?? '');
+    if (!earlier || earlier.endedMs > operation.beganMs) return [];
+    const message = `turn ${operation.turnId} was told of, and is not found`;
+    return [{ invariant: 'I5', message, sessionId: facts.sessionId, operations: [earlier.number, operation.number] }];
+  });
 }
 
 /** One for the creation, one for every turn in the history, one for every change of the configuration. */

@@ -101,6 +101,13 @@ describe('I7, I8: streams', () => {
     expect(found(run)).toEqual(['I8']);
   });
 
+  test('a turn that was told of and is not found later is found', () => {
+    const run = watched((log) => [segment(log)]);
+    run.add('turn', { turnId: 't-q-1', outcome: 'fail', status: 404, code: 'turn_not_found' });
+    run.add('turn', { turnId: 't-nobody-knows', outcome: 'fail', status: 404, code: 'turn_not_found' });
+    expect(found(run)).toEqual(['I5']);
+  });
+
   test('a turn that runs again after its end is found', () => {
     const run = watched((log) => [segment(log)]);
     run.add('turn', { turnId: 't-q-1', turn: { turnId: 't-q-1', state: 'RUNNING', text: '' } });
