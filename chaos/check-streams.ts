@@ -96,16 +96,21 @@ function wholeText(answer: string | undefined, frames: readonly Frame[], of: Of)
  * it could not store any more: then only what several have seen is compared.
  */
 function sameFrames(viewings: readonly Viewing[]): Violation[] {
-  const longest = viewings.map(framesOf).reduce((best, frames) => (frames.length > best.length ? frames : best));
+  const longest = viewings.map(loggedOf).reduce((best, frames) => (frames.length > best.length ? frames : best));
   const isLost = viewings.some((viewing) => framesOf(viewing).some(isOfLostProducer));
   return viewings.flatMap((viewing) => {
-    const different = firstDifference(framesOf(viewing), longest, isLost);
+    const different = firstDifference(loggedOf(viewing), longest, isLost);
     if (!different) return [];
     const [frame, other] = different.map((one) => (one ? `${one.id} ${one.event} ${one.data}` : 'nothing'));
     const message = `two viewers of turn ${viewing.turnId} have seen different events: ${frame}, and ${other}`;
     const operations = viewings.map(({ number }) => number);
     return [{ invariant: 'I7', message, sessionId: viewing.sessionId, operations }];
   });
+}
+
+/** Waiting is told to the one who waits; the log of a turn begins with its start. */
+function loggedOf(viewing: Viewing): readonly Frame[] {
+  return framesOf(viewing).filter(({ event }) => event !== 'turn.queued');
 }
 
 function isOfLostProducer({ event, data }: Frame): boolean {

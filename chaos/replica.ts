@@ -10,7 +10,8 @@ import type { Links } from './links.ts';
 import { MODEL } from './model.ts';
 import type { RedisTopology } from './redis-topology.ts';
 
-const ALARMS = /uncaughtException|unhandledRejection|MaxListenersExceeded|heap out of memory/i;
+const ALARMS =
+  /^.*(uncaughtException|unhandledRejection|MaxListenersExceeded|heap out of memory|"code":"internal").*$/gim;
 /** Published for SIGTERM. */
 const EXIT_MS_MAX = 25_000;
 const READY_MS_MAX = 60_000;
@@ -33,7 +34,6 @@ export class Replica {
   #service: SpawnedService | undefined;
   #baseline: Resources | undefined;
   readonly #toldToEnd = new WeakSet<SpawnedService>();
-  #log = '';
 
   private constructor(options: ReplicaOptions, port: number) {
     const { number, topology, links, prefix, variables } = options;
@@ -55,11 +55,6 @@ export class Replica {
     const replica = new Replica(options, await freePort());
     await replica.start();
     return replica;
-  }
-
-  /** The end of everything that its processes have written. */
-  get log(): string {
-    return this.#log;
   }
 
   /** Resolves when it listens; it may not be ready, when its Redis is not. */
@@ -135,8 +130,9 @@ export class Replica {
   }
 
   #read(text: string): void {
-    this.#log = (this.#log + text).slice(-200_000);
-    if (ALARMS.test(text)) this.#alarms.push(`its log says: ${text.slice(0, ALARM_LENGTH_MAX)}`);
+    for (const [line] of text.matchAll(ALARMS)) {
+      this.#alarms.push(`its log says: ${line.slice(0, ALARM_LENGTH_MAX)}`);
+    }
   }
 
   async #watch(service: SpawnedService): Promise<void> {
