@@ -29,13 +29,14 @@ function isViewing(operation: Operation): operation is Viewing {
 function oneStream(send: Viewing, answer: string | undefined): Violation[] {
   const frames = framesOf(send);
   const first = frames[0];
-  if (!first) return [];
   const of = (invariant: string, message: string): Violation => {
     return { invariant, message, sessionId: send.sessionId, operations: [send.number] };
   };
+  const badly = badEnds(send.segments, of);
+  if (!first) return badly;
   const terminals = frames.filter(isTerminal);
   const last = frames.at(-1);
-  const found = [...repeated(frames, of), ...wrongSuffix(send.segments, of)];
+  const found = [...badly, ...repeated(frames, of), ...wrongSuffix(send.segments, of)];
   if (terminals.length > 1) found.push(of('I8', `${terminals.length} terminal events: ${shown(terminals)}`));
   if (terminals.length === 1 && last && !isTerminal(last))
     found.push(of('I8', `${last.event} after the terminal event`));
@@ -59,6 +60,14 @@ function isTerminal({ event }: Frame): boolean {
 
 function shown(frames: readonly Frame[]): string {
   return frames.map(({ id, event }) => `${event} (${id})`).join(', ');
+}
+
+/** I14: a stream ends some time, and does not fail by itself. */
+function badEnds(segments: readonly Segment[], of: Of): Violation[] {
+  return segments.flatMap(({ replica, status, end }) => {
+    if (end === 'endless') return [of('I14', `a stream of replica ${replica} did not end`)];
+    return status === 500 ? [of('I14', `replica ${replica} answered a viewer with an internal error`)] : [];
+  });
 }
 
 function repeated(frames: readonly Frame[], of: Of): Violation[] {

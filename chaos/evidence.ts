@@ -35,8 +35,8 @@ export interface Segment {
   readonly after?: string;
   readonly status: number;
   readonly frames: readonly Frame[];
-  /** `left`: the client hung up. `cut`: the connection broke. */
-  readonly end: 'end' | 'cut' | 'left';
+  /** `left`: the client hung up. `cut`: the connection broke. `endless`: it went on beyond any end of a turn. */
+  readonly end: 'end' | 'cut' | 'left' | 'endless';
 }
 
 export interface TurnView {

@@ -24,6 +24,9 @@ export interface WatchOptions extends SendOptions {
   readonly silentMs: number;
 }
 
+/** Some turns in line, each until its own time is over: no stream of a run has a reason to be longer. */
+const STREAM_MS_MAX = 150_000;
+
 /** Never rejects: what went wrong is what it tells. */
 export function watchFrames(url: string, options: WatchOptions): Promise<Watched> {
   const { promise, resolve } = Promise.withResolvers<Watched>();
@@ -33,6 +36,7 @@ export function watchFrames(url: string, options: WatchOptions): Promise<Watched
   const call = open(url, options.method, options);
   const finish = (end: Segment['end']) => {
     clearTimeout(silence);
+    clearTimeout(endless);
     call.destroy();
     const status = response?.statusCode ?? 0;
     const after = options.after === undefined ? {} : { after: options.after };
@@ -43,6 +47,7 @@ export function watchFrames(url: string, options: WatchOptions): Promise<Watched
       ...(typeof turnId === 'string' ? { turnId } : {}),
     });
   };
+  const endless = setTimeout(() => finish('endless'), STREAM_MS_MAX);
   const silence = setTimeout(() => finish('cut'), options.silentMs);
   const parser = createParser({
     onEvent: ({ id = '', event = 'message', data }) => {
@@ -88,9 +93,9 @@ export function toldByStream(watched: readonly Watched[]): Told {
   return told.turnId === undefined && first?.turnId !== undefined ? { ...told, turnId: first.turnId } : told;
 }
 
-/** The connections on which there was a stream, nothing more to stream, or a cursor that was not taken. */
+/** The connections on which there was a stream, nothing more to stream, or an error that must not be. */
 export function streamed(watched: readonly Watched[]): readonly Segment[] {
   return watched
     .map(({ segment }) => segment)
-    .filter(({ status, after }) => status === 200 || status === 204 || (status === 400 && after !== undefined));
+    .filter(({ status, after }) => [200, 204, 500].includes(status) || (status === 400 && after !== undefined));
 }

@@ -48,6 +48,13 @@ describe('I7, I8: streams', () => {
     expect(found(run)).toEqual(['I7']);
   });
 
+  test('a stream that never ends, and a viewer that is told of an internal error, are found', () => {
+    const run = new Fabricated();
+    run.add('watch', { outcome: 'info', turnId: 't', segments: [segment([], { end: 'endless' })] });
+    run.add('watch', { outcome: 'info', turnId: 't', segments: [segment([], { status: 500 })] });
+    expect(found(run)).toEqual(['I14', 'I14']);
+  });
+
   test('an id that was given and is not taken is found', () => {
     const run = watched((log) => [
       segment(log.slice(0, 2), { end: 'cut' }),
