@@ -86,19 +86,11 @@ function unfound(facts: SessionFacts): Violation[] {
 function versions({ sessionId, operations, sends, final }: SessionFacts): Violation[] {
   const found: Violation[] = [];
   const patches = operations.filter(({ kind }) => kind === 'patch');
-  const acks = [
-    ...sends
-      .filter(isAcknowledged)
-      .map(({ number, turn }) => ({ number, what: turn?.turnId, version: turn?.sessionVersion })),
-    ...patches.map((patch) => ({
-      number: patch.number,
-      what: `${patch.number}`,
-      version: patch.kind === 'patch' ? patch.version : undefined,
-    })),
-  ].filter(({ version }) => version !== undefined);
-  for (const [version, same] of Map.groupBy(acks, (ack) => ack.version)) {
-    if (new Set(same.map(({ what }) => what)).size < 2) continue;
-    const message = `${same.length} changes were given the version ${version}`;
+  // A change answers with the session as it is then, which may have gone on already.
+  const acks = sends.filter(({ turn }) => turn?.messages !== undefined && turn.sessionVersion !== undefined);
+  for (const [version, same] of Map.groupBy(acks, ({ turn }) => turn?.sessionVersion)) {
+    if (new Set(same.map(({ turn }) => turn?.turnId)).size < 2) continue;
+    const message = `${same.length} turns were given the version ${version}`;
     found.push({ invariant: 'I3', message, sessionId, operations: same.map(({ number }) => number) });
   }
   const last = operations.findLast((operation) => operation.kind === 'session' && operation.isFinal === true);

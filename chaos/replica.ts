@@ -12,6 +12,7 @@ import type { RedisTopology } from './redis-topology.ts';
 
 const ALARMS =
   /^.*(uncaughtException|unhandledRejection|MaxListenersExceeded|heap out of memory|"code":"internal").*$/gim;
+const OF_ONE_REQUEST = /"(time|reqId)":"[^"]*",/g;
 /** Published for SIGTERM. */
 const EXIT_MS_MAX = 25_000;
 const READY_MS_MAX = 60_000;
@@ -30,7 +31,8 @@ export class Replica {
   readonly url: string;
   readonly links: Links;
   readonly #variables: Readonly<Record<string, string>>;
-  readonly #alarms: string[] = [];
+  /** Each with how often it was seen. */
+  readonly #alarms = new Map<string, number>();
   #service: SpawnedService | undefined;
   #baseline: Resources | undefined;
   readonly #toldToEnd = new WeakSet<SpawnedService>();
@@ -88,10 +90,10 @@ export class Replica {
     service.process.signal('SIGTERM');
     const hasExited = () => service.process.hasExited;
     await until('it has ended', hasExited, { deadlineMs: EXIT_MS_MAX }).catch(() => {
-      this.#alarms.push(`SIGTERM did not end it within ${EXIT_MS_MAX} ms`);
+      this.#alarm(`SIGTERM did not end it within ${EXIT_MS_MAX} ms`);
     });
     const { exitCode, output } = service.process;
-    if (hasExited() && exitCode !== 0) this.#alarms.push(`SIGTERM ended it with ${exitCode}: ${output.slice(-500)}`);
+    if (hasExited() && exitCode !== 0) this.#alarm(`SIGTERM ended it with ${exitCode}: ${output.slice(-500)}`);
     await this.kill();
   }
 
@@ -111,7 +113,7 @@ export class Replica {
     const atEnd = this.#resources();
     return {
       replica: this.number,
-      alarms: this.#alarms,
+      alarms: [...this.#alarms].map(([text, times]) => (times === 1 ? text : `${times} times: ${text}`)),
       ...(this.#baseline ? { baseline: this.#baseline } : {}),
       ...(atEnd ? { atEnd } : {}),
     };
@@ -129,9 +131,13 @@ export class Replica {
     }
   }
 
+  #alarm(text: string): void {
+    this.#alarms.set(text, (this.#alarms.get(text) ?? 0) + 1);
+  }
+
   #read(text: string): void {
     for (const [line] of text.matchAll(ALARMS)) {
-      this.#alarms.push(`its log says: ${line.slice(0, ALARM_LENGTH_MAX)}`);
+      this.#alarm(`its log says: ${line.replaceAll(OF_ONE_REQUEST, '').slice(0, ALARM_LENGTH_MAX)}`);
     }
   }
 
@@ -141,6 +147,6 @@ export class Replica {
     }
     if (this.#toldToEnd.has(service)) return;
     const { exitCode, output } = service.process;
-    this.#alarms.push(`it ended by itself with ${exitCode}: ${output.slice(-ALARM_LENGTH_MAX)}`);
+    this.#alarm(`it ended by itself with ${exitCode}: ${output.slice(-ALARM_LENGTH_MAX)}`);
   }
 }
