@@ -2,7 +2,7 @@
 // idempotency key is one turn; and when the faults are over, nothing still runs and every session is usable.
 
 import type { ModelCall, Operation, TurnView, Violation } from './evidence.ts';
-import { isAcknowledged, type SessionFacts } from './session-facts.ts';
+import type { SessionFacts } from './session-facts.ts';
 
 export function checkTurns(facts: SessionFacts): readonly Violation[] {
   return [...states(facts), ...unfound(facts), ...versions(facts), ...keys(facts), ...usable(facts)];
