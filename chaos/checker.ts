@@ -1,4 +1,4 @@
-// The judge of a run: pure, from what was seen to what must not have been. Invariants as in `docs/chaos`, I1 to I16.
+// The judge of a run: pure, from what was seen to what must not have been. test/chaos says what I1 to I16 are.
 
 import { checkHistory } from './check-history.ts';
 import { checkReads } from './check-reads.ts';
