@@ -38,10 +38,13 @@ export class EarlierTurn {
     }
   }
 
-  /** Its events after the cursor, always to the last one; made again from its record when they are gone. */
+  /**
+   * Its events after the cursor, always to the last one. Without a cursor they are made again from its record when they are
+   * gone; with one that would tell twice what has been seen: `log_expired`.
+   */
   async view(cursor?: EventCursor): Promise<TurnView> {
-    const view = (await this.#view(cursor).catch(unlessExpired)) ?? (await this.#lastEvent().catch(unlessExpired));
-    return view ?? replayOf(await this.#read());
+    if (cursor) return (await this.#view(cursor)) ?? this.#lastEvent();
+    return (await this.#view().catch(unlessExpired)) ?? replayOf(await this.#read());
   }
 
   #view(cursor?: EventCursor): Promise<TurnView | undefined> {
@@ -49,9 +52,9 @@ export class EarlierTurn {
   }
 
   /** For who has seen everything: a send is answered to its last event. */
-  async #lastEvent(): Promise<TurnView | undefined> {
+  async #lastEvent(): Promise<TurnView> {
     const whole = await this.#view();
-    return whole && { ...whole, afterSeq: whole.log.lastSeq - 1 };
+    return whole ? { ...whole, afterSeq: whole.log.lastSeq - 1 } : replayOf(await this.#read());
   }
 }
 

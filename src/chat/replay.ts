@@ -5,13 +5,16 @@ import { FrameLog, type TurnView } from './frame-log.ts';
 import type { Turn, TurnEndState } from './turn.ts';
 import { candidateFinished, encodeFrame, type TurnEvent, terminalEvent } from './turn-event.ts';
 
-/** Their ids are their own: nobody can go on from them, since there is nothing to go on in. */
+/** Their ids are their own, and not those of a place in line: nobody can go on from them. */
 const EPOCH = 0;
+const FIRST_SEQ = 10;
 
 class Replay extends FrameLog {
   constructor(events: readonly TurnEvent[]) {
     super(EPOCH);
-    this.add(events.map((event, index) => encodeFrame(EPOCH, index + 1, event)));
+    this.add(
+      events.map((event, index) => ({ seq: index + 1, bytes: encodeFrame(EPOCH, FIRST_SEQ + index, event).bytes })),
+    );
     this.finish();
   }
 }

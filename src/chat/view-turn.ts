@@ -40,7 +40,7 @@ export async function viewTurn(
   if (own?.turnId === turnId) return { log: own.log, afterSeq: seqIn(own.epoch, cursor), release: () => undefined };
   const turn = await readTurn();
   if (turn.state === 'QUEUED') {
-    return viewWaiting(key, readTurn, () => viewTurn(key, { turnId }, readTurn, deps), deps);
+    return viewWaiting(key, turn, readTurn, () => viewTurn(key, { turnId }, readTurn, deps), deps);
   }
   const epoch = await store.epochOf(key, turnId);
   // It ended while it waited: there never was a log.

@@ -1,12 +1,14 @@
 // A turn that waits in line, here or elsewhere, as somebody else watches it: until it runs there is nothing to tell.
 
 import type { Clock } from './clock.ts';
+import { asChatError } from './errors.ts';
 import type { TurnView } from './frame-log.ts';
 import { replayOf } from './replay.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore, Watch } from './session-store.ts';
 import { isOpen, type Turn } from './turn.ts';
-import { WaitingLog } from './waiting-log.ts';
+import { cancelledTurn } from './unproduced-turn.ts';
+import { BEFORE_QUEUE, WaitingLog } from './waiting-log.ts';
 
 export interface WaitingViewDependencies {
   readonly store: SessionStore;
@@ -18,6 +20,8 @@ const LOOK_MS = 5000;
 
 class WaitingView {
   readonly log = new WaitingLog();
+  /** As it was met. */
+  readonly #turn: Turn;
   readonly #readTurn: () => Promise<Turn>;
   readonly #view: () => Promise<TurnView | undefined>;
   readonly #clock: Clock;
@@ -28,7 +32,8 @@ class WaitingView {
   #isDirty = false;
   #isReleased = false;
 
-  constructor(readTurn: () => Promise<Turn>, view: () => Promise<TurnView | undefined>, clock: Clock) {
+  constructor(turn: Turn, readTurn: () => Promise<Turn>, view: () => Promise<TurnView | undefined>, clock: Clock) {
+    this.#turn = turn;
     this.#readTurn = readTurn;
     this.#view = view;
     this.#clock = clock;
@@ -52,7 +57,7 @@ class WaitingView {
     this.#isLooking = true;
     while (this.#isDirty && !this.#isReleased && this.#watch) {
       this.#isDirty = false;
-      await this.#lookOnce().catch(() => undefined);
+      await this.#lookOnce().catch((error) => this.#endIfGone(error));
     }
     this.#isLooking = false;
     this.#stopTimer?.();
@@ -70,6 +75,13 @@ class WaitingView {
     if (this.#isReleased) running.release();
   }
 
+  /** To delete a session is to cancel its turns. A store that is away is looked at again. */
+  #endIfGone(error: unknown): void {
+    if (asChatError(error).code !== 'session_not_found') return;
+    this.#stopWaiting();
+    this.log.end(cancelledTurn(this.#turn, { clock: this.#clock }));
+  }
+
   #stopWaiting(): void {
     this.#watch?.close();
     this.#watch = undefined;
@@ -80,11 +92,12 @@ class WaitingView {
 /** `view` is of the turn once it runs. Fails with `store_unavailable`. */
 export async function viewWaiting(
   key: SessionKey,
+  turn: Turn,
   readTurn: () => Promise<Turn>,
   view: () => Promise<TurnView | undefined>,
   { store, clock }: WaitingViewDependencies,
 ): Promise<TurnView> {
-  const waiting = new WaitingView(readTurn, view, clock);
+  const waiting = new WaitingView(turn, readTurn, view, clock);
   await waiting.open(key, store);
-  return { log: waiting.log, afterSeq: 0, release: () => waiting.release() };
+  return { log: waiting.log, afterSeq: BEFORE_QUEUE, release: () => waiting.release() };
 }

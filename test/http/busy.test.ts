@@ -188,11 +188,13 @@ describe('enqueue', () => {
 
   it('is cancelled with its session', async () => {
     const first = await running();
-    const stream = b.stream(path, { message: 'two', onBusy: 'enqueue' });
+    const stream = b.stream(path, { message: 'two', onBusy: 'enqueue', turnId: 'two' });
     await queued(stream);
+    const viewer = a.events(`${path}/turns/two/events`);
+    await viewer.until('it watches', ({ status }) => status === 200);
     await a.delete(path);
-    await Promise.all([first.done(), stream.done()]);
-    expect(stream.terminal?.event).toBe('turn.cancelled');
+    await Promise.all([first, stream, viewer].map((one) => one.done()));
+    for (const { terminal } of [stream, viewer]) expect(terminal?.event).toBe('turn.cancelled');
   });
 });
 

@@ -114,6 +114,8 @@ describe('the same send', () => {
     expect(again.types).toEqual(['turn.started', 'candidate.delta', 'candidate.finished', 'turn.committed']);
     expect(again.answer()).toBe(first.answer());
     expect(again.terminal?.data).toEqual(first.terminal?.data);
+    const seen = { ...key('k'), 'last-event-id': String(first.events[1]?.id) };
+    expect(await client.stream(path, BODY, seen).done()).toMatchObject({ status: 410, json: { code: 'log_expired' } });
   });
 
   it('is not hindered by what has changed since: version, model, another turn that runs', async () => {

@@ -17,6 +17,7 @@ export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** An answer of events may never end: its headers are enough. */
   readonly isEndless?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /** A string or bytes are sent as they are, everything else as JSON. */
@@ -26,11 +27,12 @@ function payloadOf(body: unknown): Buffer | undefined {
   return body instanceof Uint8Array ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
 }
 
-function open(url: string, method: string, { body, headers = {} }: SendOptions): ClientRequest {
+export function open(url: string, method: string, { body, headers = {}, signal }: SendOptions): ClientRequest {
   const payload = payloadOf(body);
   const call = request(url, {
     method,
     agent: false,
+    ...(signal ? { signal } : {}),
     headers: {
       ...(payload ? { 'content-type': 'application/json' } : {}),
       ...(payload && !headers['transfer-encoding'] ? { 'content-length': String(payload.length) } : {}),

@@ -20,13 +20,19 @@ export interface GuardedProcess {
 const TERM_MS = 3000;
 const OUTPUT_MAX = 20_000;
 
-/** `folder` is removed when the tests die before they could do it themselves. */
-export async function startGuarded(command: string, args: readonly string[], folder: string): Promise<GuardedProcess> {
+/** `folder` is removed when the tests die before they could do it themselves. `onOutput` sees all that `output` forgets. */
+export async function startGuarded(
+  command: string,
+  args: readonly string[],
+  folder: string,
+  onOutput: (text: string) => void = () => undefined,
+): Promise<GuardedProcess> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-OUTPUT_MAX);
+      onOutput(text);
     });
   }
   // Rejects with ENOENT when the program is missing: a run without it has to fail, not to skip.

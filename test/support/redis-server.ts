@@ -1,7 +1,7 @@
 // A real redis-server of the tests' own: on a free port, in a temporary folder, with every write in its AOF before it
 // is answered. It can be stopped, killed, frozen, and started again with what it had.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -12,6 +12,8 @@ import { until } from './until.ts';
 export interface RedisServerOptions {
   readonly port?: number;
   readonly args?: readonly string[];
+  /** It has a configuration file, so that what Sentinel makes it rewrite there holds when it starts again. */
+  readonly keepsConfig?: boolean;
 }
 
 /** Somebody else may take a free port before Redis does. */
@@ -21,19 +23,23 @@ export class RedisServer {
   readonly port: number;
   readonly #folder: string;
   readonly #args: readonly string[];
+  readonly #configFile: string | undefined;
   #process: GuardedProcess | undefined;
 
-  private constructor(port: number, folder: string, args: readonly string[]) {
+  private constructor(port: number, folder: string, args: readonly string[], configFile?: string) {
     this.port = port;
     this.#folder = folder;
     this.#args = args;
+    this.#configFile = configFile;
   }
 
   /** Fails when redis-server is not on the PATH. */
-  static async start({ port, args = [] }: RedisServerOptions = {}): Promise<RedisServer> {
+  static async start({ port, args = [], keepsConfig = false }: RedisServerOptions = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'csp-test-redis-'));
+    const configFile = keepsConfig ? join(folder, 'redis.conf') : undefined;
+    if (configFile !== undefined) await writeFile(configFile, '');
     for (let tries = 1; ; tries += 1) {
-      const server = new RedisServer(port ?? (await freePort()), folder, args);
+      const server = new RedisServer(port ?? (await freePort()), folder, args, configFile);
       try {
         await server.start();
         return server;
@@ -58,7 +64,8 @@ export class RedisServer {
   async start(): Promise<void> {
     const settings = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
     const aof = ['--appendonly', 'yes', '--appendfsync', 'always', '--protected-mode', 'no', '--daemonize', 'no'];
-    const process = await startGuarded('redis-server', [...settings, ...aof, ...this.#args], this.#folder);
+    const file = this.#configFile === undefined ? [] : [this.#configFile];
+    const process = await startGuarded('redis-server', [...file, ...settings, ...aof, ...this.#args], this.#folder);
     this.#process = process;
     await until('redis-server answers', async () => {
       if (process.hasExited) throw new Error(`redis-server ended: ${process.output.slice(-500)}`);

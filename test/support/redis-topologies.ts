@@ -12,7 +12,7 @@ import { until } from './until.ts';
 
 const run = promisify(execFile);
 
-async function redisCli(port: number, ...args: readonly string[]): Promise<string> {
+export async function redisCli(port: number, ...args: readonly string[]): Promise<string> {
   const { stdout } = await run('redis-cli', ['-h', '127.0.0.1', '-p', String(port), ...args], { timeout: 20_000 });
   return stdout;
 }
@@ -24,42 +24,82 @@ interface Address {
 
 export interface RedisCluster {
   readonly nodes: readonly Address[];
+  readonly servers: readonly RedisServer[];
   readonly masters: readonly RedisServer[];
   stop(): Promise<void>;
 }
 
-/** Three masters without replicas. */
-export async function startRedisCluster(): Promise<RedisCluster> {
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
-  const masters: RedisServer[] = [];
-  const stop = async () => void (await Promise.all(masters.map((master) => master.stop())));
+export interface RedisClusterOptions {
+  readonly replicasEach?: number;
+  readonly args?: readonly string[];
+}
+
+const MASTERS = 3;
+
+/** Three masters; without replicas unless they are asked for. */
+export async function startRedisCluster({
+  replicasEach = 0,
+  args = [],
+}: RedisClusterOptions = {}): Promise<RedisCluster> {
+  const all = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', ...args];
+  const servers: RedisServer[] = [];
+  const stop = async () => void (await Promise.all(servers.map((server) => server.stop())));
   try {
-    for (let i = 0; i < 3; i += 1) masters.push(await RedisServer.start({ port: await freeClusterPort(), args }));
-    const addresses = masters.map(({ port }) => `127.0.0.1:${port}`);
-    await redisCli(masters[0]?.port ?? 0, '--cluster', 'create', ...addresses, '--cluster-yes');
+    for (let i = 0; i < MASTERS * (1 + replicasEach); i += 1) {
+      servers.push(await RedisServer.start({ port: await freeClusterPort(), args: all }));
+    }
+    const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
+    const create = ['--cluster', 'create', ...addresses, '--cluster-replicas', String(replicasEach), '--cluster-yes'];
+    await redisCli(servers[0]?.port ?? 0, ...create);
     await until('every node of the cluster knows all slots', async () => {
-      const infos = await Promise.all(masters.map(({ port }) => redisCli(port, 'CLUSTER', 'INFO')));
+      const infos = await Promise.all(servers.map(({ port }) => redisCli(port, 'CLUSTER', 'INFO')));
       return infos.every((info) => info.includes('cluster_state:ok') && info.includes('cluster_slots_ok:16384'));
     });
   } catch (error) {
     await stop();
     throw error;
   }
-  return { nodes: masters.map(({ address }) => address), masters, stop };
+  const masters = servers.slice(0, MASTERS);
+  return { nodes: servers.map(({ address }) => address), servers, masters, stop };
 }
 
-export interface RedisSentinels {
+export interface RedisSentinelSet {
   readonly sentinels: readonly Address[];
   readonly masterName: string;
+  /** The first master, then its replicas. */
+  readonly nodes: readonly [RedisServer, ...RedisServer[]];
+  /** What a sentinel answers to `SENTINEL …`. */
+  ask(...args: readonly string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface RedisSentinels extends RedisSentinelSet {
   readonly master: RedisServer;
   readonly replica: RedisServer;
   /** Makes the replica the master, as an operator would. Resolves when the sentinels say so. */
   failOver(): Promise<void>;
-  stop(): Promise<void>;
 }
 
 /** A master, its replica, and three sentinels. */
 export async function startRedisSentinels(): Promise<RedisSentinels> {
+  const set = await startSentinelSet({ replicas: 1 });
+  const [master, replica = master] = set.nodes;
+  const failOver = async () => {
+    await set.ask('FAILOVER', set.masterName);
+    await until('the sentinels name the new master', async () => {
+      return (await set.ask('get-master-addr-by-name', set.masterName)).includes(String(replica.port));
+    });
+  };
+  return { ...set, master, replica, failOver };
+}
+
+export interface RedisSentinelOptions {
+  readonly replicas: number;
+  readonly args?: readonly string[];
+}
+
+/** A master, its replicas, and three sentinels. What they decide survives a restart of a server. */
+export async function startSentinelSet({ replicas, args = [] }: RedisSentinelOptions): Promise<RedisSentinelSet> {
   const masterName = 'csp-test';
   const folder = await mkdtemp(join(tmpdir(), 'csp-test-sentinels-'));
   const servers: RedisServer[] = [];
@@ -70,22 +110,20 @@ export async function startRedisSentinels(): Promise<RedisSentinels> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const master = await RedisServer.start();
+    const master = await RedisServer.start({ args, keepsConfig: true });
     servers.push(master);
-    const replica = await RedisServer.start({ args: ['--replicaof', '127.0.0.1', String(master.port)] });
-    servers.push(replica);
+    for (let i = 0; i < replicas; i += 1) {
+      const replica = await RedisServer.start({ args, keepsConfig: true });
+      servers.push(replica);
+      await redisCli(replica.port, 'REPLICAOF', '127.0.0.1', String(master.port));
+      await redisCli(replica.port, 'CONFIG', 'REWRITE');
+    }
     for (let i = 0; i < 3; i += 1) watchers.push(await startSentinel(folder, masterName, master.port));
     const first = watchers[0]?.port ?? 0;
-    await until('the sentinels know each other and the replica', () => agree(watchers, masterName));
+    await until('the sentinels know each other and the replicas', () => agree(watchers, masterName, replicas));
     const sentinels = watchers.map(({ port }) => ({ host: '127.0.0.1', port }));
-    const failOver = async () => {
-      await redisCli(first, 'SENTINEL', 'FAILOVER', masterName);
-      await until('the sentinels name the new master', async () => {
-        const named = await redisCli(first, 'SENTINEL', 'get-master-addr-by-name', masterName);
-        return named.includes(String(replica.port));
-      });
-    };
-    return { sentinels, masterName, master, replica, failOver, stop };
+    const ask = (...words: readonly string[]) => redisCli(first, 'SENTINEL', ...words);
+    return { sentinels, masterName, nodes: [master, ...servers.slice(1)], ask, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -108,11 +146,16 @@ async function startSentinel(folder: string, masterName: string, masterPort: num
   return { port, process: await startGuarded('redis-server', [file, '--sentinel'], folder) };
 }
 
-async function agree(watchers: readonly { readonly port: number }[], masterName: string): Promise<boolean> {
+async function agree(
+  watchers: readonly { readonly port: number }[],
+  masterName: string,
+  replicas: number,
+): Promise<boolean> {
   try {
     const answers = await Promise.all(watchers.map(({ port }) => redisCli(port, 'SENTINEL', 'ckquorum', masterName)));
-    const replicas = await Promise.all(watchers.map(({ port }) => redisCli(port, 'SENTINEL', 'replicas', masterName)));
-    return answers.every((text) => text.startsWith('OK 3')) && replicas.every((text) => text.includes('slave'));
+    const known = await Promise.all(watchers.map(({ port }) => redisCli(port, 'SENTINEL', 'replicas', masterName)));
+    const hasAll = (text: string) => text.split('\n').filter((line) => line === 'runid').length >= replicas;
+    return answers.every((text) => text.startsWith('OK 3')) && known.every(hasAll);
   } catch {
     // Not up yet, or not known yet.
     return false;

@@ -26,13 +26,21 @@ export function commandOf(variables: Variables): readonly [string, readonly stri
   return ['env', ['-i', ...pairs.map(([name, value]) => `${name}=${value}`), ...node]];
 }
 
-export async function spawnService(variables: Variables = {}, { awaitReady = true } = {}): Promise<SpawnedService> {
+export interface SpawnOptions {
+  readonly awaitReady?: boolean;
+  readonly onOutput?: (text: string) => void;
+}
+
+export async function spawnService(
+  variables: Variables = {},
+  { awaitReady = true, onOutput }: SpawnOptions = {},
+): Promise<SpawnedService> {
   const port = variables.PORT ?? String(await freePort());
   const url = `http://127.0.0.1:${port}`;
   const startedAt = performance.now();
   const [command, args] = commandOf({ DRAIN_MS: '2000', ...variables, PORT: port });
   const folder = await mkdtemp(join(tmpdir(), 'csp-test-service-'));
-  const child = await startGuarded(command, args, folder);
+  const child = await startGuarded(command, args, folder, onOutput);
   await until(
     'the service answers',
     async () => {

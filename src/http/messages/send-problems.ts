@@ -21,6 +21,7 @@ export const SEND_PROBLEMS: readonly ProblemCode[] = [
   'version_mismatch',
   'idempotency_mismatch',
   'producer_lost',
+  'log_expired',
   'draining',
   ...MODEL_PROBLEMS,
 ];
