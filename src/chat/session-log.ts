@@ -65,7 +65,10 @@ export class SessionLog implements FrameSource {
 
   /** Fails with `store_unavailable`. */
   async open(): Promise<void> {
-    this.#watch = await this.#deps.store.watch(this.#key, () => this.#ring());
+    const watch = await this.#deps.store.watch(this.#key, () => this.#ring());
+    // Its viewer can have gone meanwhile.
+    if (this.#hasEnded) return watch.close();
+    this.#watch = watch;
     this.#ring();
     this.#schedule(this.#deps.followMs);
   }
@@ -81,14 +84,11 @@ export class SessionLog implements FrameSource {
 
   #ring(): void {
     this.#isDirty = true;
-    if (this.#isReading || this.#hasEnded) return;
-    this.#isReading = true;
-    void this.#readWhileDirty().finally(() => {
-      this.#isReading = false;
-    });
+    if (!this.#isReading) void this.#readWhileDirty();
   }
 
   async #readWhileDirty(): Promise<void> {
+    this.#isReading = true;
     while (this.#isDirty && !this.#hasEnded && this.#frames.length < WAITING_FRAMES_MAX) {
       this.#isDirty = false;
       try {
@@ -97,10 +97,12 @@ export class SessionLog implements FrameSource {
         }
       } catch {
         // The store is away: the timer comes back to it.
-        return;
+        break;
       }
       this.#wake();
     }
+    // In one go with the last look at the flag: a ring in between would be lost.
+    this.#isReading = false;
   }
 
   #take(epoch: number, { seq, bytes }: Frame): void {

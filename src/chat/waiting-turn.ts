@@ -78,7 +78,10 @@ export class WaitingTurn {
   async start(): Promise<void> {
     const { key, isInterrupting, holder, interrupt } = this.#waiting;
     try {
-      this.#watch = await this.#deps.store.watch(key, () => this.#try());
+      const watch = await this.#deps.store.watch(key, () => this.#try());
+      // It can have been cancelled meanwhile.
+      if (this.#isOver) return watch.close();
+      this.#watch = watch;
       if (isInterrupting && !holder.isWaiting) await interrupt(holder);
     } catch {
       // The timer tries again; the place is kept for a lease.
@@ -96,28 +99,27 @@ export class WaitingTurn {
 
   #try(): void {
     this.#isDirty = true;
-    if (this.#isTrying || this.#isOver) return;
-    this.#isTrying = true;
-    void this.#tryWhileDirty().finally(() => {
-      this.#isTrying = false;
-      this.#stopTimer?.();
-      if (!this.#isOver) this.#stopTimer = this.#deps.clock.after(this.#deps.leaseMs / 4, () => this.#try());
-    });
+    if (!this.#isTrying) void this.#tryWhileDirty();
   }
 
   async #tryWhileDirty(): Promise<void> {
+    this.#isTrying = true;
     while (this.#isDirty && !this.#isOver) {
       this.#isDirty = false;
       try {
         await this.#take(await this.#waiting.attempt());
       } catch (cause) {
         const error = asChatError(cause);
-        if (error.code === 'store_unavailable') return;
+        if (error.code === 'store_unavailable') break;
         if (error.code === 'session_not_found') this.#conclude(cancelledTurn(this.snapshot, this.#deps));
         // Its time had come, and it was refused.
         else await this.#leave(failedTurn(this.snapshot, error, this.#deps));
       }
     }
+    // In one go with the last look at the flag: a ring in between would be lost.
+    this.#isTrying = false;
+    this.#stopTimer?.();
+    if (!this.#isOver) this.#stopTimer = this.#deps.clock.after(this.#deps.leaseMs / 4, () => this.#try());
   }
 
   async #take(attempted: Attempted): Promise<void> {

@@ -148,7 +148,7 @@ function parseFrames(frames: readonly Uint8Array[]): readonly ReadEvent[] {
   });
 }
 
-function describeProblem(error: ChatError, _turn: TurnAddress): Problem {
+export function describeProblem(error: ChatError, _turn: TurnAddress): Problem {
   const { code, message, retryable } = error;
   return { type: `/docs/problems#${code}`, title: code, status: 500, detail: message, code, retryable };
 }

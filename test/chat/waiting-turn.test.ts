@@ -1,0 +1,87 @@
+// A turn in line: when it looks at its place again.
+
+import { expect, it } from 'vitest';
+import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
+import { queuedTurn } from '../../src/chat/turn.ts';
+import { type Attempted, WaitingTurn } from '../../src/chat/waiting-turn.ts';
+import { describeProblem } from '../support/chat-scene.ts';
+import { ManualClock, settle } from '../support/manual-clock.ts';
+import { wrapStore } from '../support/wrapped-store.ts';
+
+const KEY = { owner: 'alice', sessionId: 's' };
+const HOLDER = { turnId: 'running', epoch: 1, hasLease: true, isWaiting: false };
+const WAITS: Attempted = { outcome: 'waits', place: 1, holder: HOLDER };
+
+/** A turn that waits until `isFree`, and then finds that somebody has ended it. */
+function waitingTurn() {
+  const shown = { isFree: false, watches: 0, ring: () => {}, answers: Promise.resolve() };
+  const clock = new ManualClock();
+  const memory = new MemorySessionStore(clock, { ledgerTurnsMax: 10, ledgerBytesMax: 1e6, sessionsMax: 10 });
+  const store = wrapStore(memory, () => ({
+    watch: async (_key, ring) => {
+      await shown.answers;
+      shown.ring = ring;
+      shown.watches += 1;
+      return {
+        close: () => {
+          shown.watches -= 1;
+        },
+      };
+    },
+    leave: async () => true,
+  }));
+  const start = { sessionId: 's', turnId: 't', model: 'm', createTime: '2026-01-01T00:00:00.000Z' };
+  const turn = queuedTurn({ ...start, sent: { messages: 1, omittedMessages: 0 } });
+  const waiting = new WaitingTurn(
+    {
+      key: KEY,
+      turn,
+      place: 1,
+      isInterrupting: false,
+      holder: HOLDER,
+      attempt: async () => (shown.isFree ? { outcome: 'left' } : WAITS),
+      readTurn: async () => ({ ...turn, state: 'CANCELLED' }),
+      interrupt: async () => {},
+    },
+    {
+      store,
+      clock,
+      leaseMs: 20_000,
+      describe: describeProblem,
+    },
+  );
+  return { shown, clock, waiting };
+}
+
+it.each(Array.from({ length: 12 }, (_, moments) => [moments]))(
+  'looks at its place at a ring %i moments after the ring before, without the timer',
+  async (moments) => {
+    const { shown, waiting } = waitingTurn();
+    let hasEnded = false;
+    void waiting.ended.then(() => {
+      hasEnded = true;
+    });
+    await waiting.start();
+    await settle();
+    shown.ring();
+    for (let moment = 0; moment < moments; moment += 1) await undefined;
+    shown.isFree = true;
+    shown.ring();
+    await settle();
+    expect(hasEnded).toBe(true);
+  },
+);
+
+it('leaves no watch and no timer behind when it is cancelled before the store answers', async () => {
+  const { shown, clock, waiting } = waitingTurn();
+  const store = Promise.withResolvers<void>();
+  shown.answers = store.promise;
+  const started = waiting.start();
+  waiting.cancel();
+  await settle();
+  store.resolve();
+  await started;
+  expect((await waiting.ended).state).toBe('CANCELLED');
+  expect(shown.watches).toBe(0);
+  expect(clock.pending).toBe(0);
+});
