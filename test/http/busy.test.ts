@@ -1,14 +1,13 @@
 // onBusy: what a send does while another turn of its session runs, on two replicas over one Redis.
 
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { Client, type EventStream } from '../support/client.ts';
-import { uniquePrefix } from '../support/redis-stores.ts';
-import { type RunningService, startService } from '../support/service.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Client, EventStream } from '../support/client.ts';
+import { type Replicas, startReplicas } from '../support/replicas.ts';
 import { until } from '../support/until.ts';
-import { asJson, asStream, event, said, startUpstream, type Upstream, type UpstreamCall } from '../support/upstream.ts';
+import { asJson, asStream, event, type Script, said, type Upstream, type UpstreamCall } from '../support/upstream.ts';
 
 let upstream: Upstream;
-let services: RunningService[];
+let replicas: Replicas;
 let a: Client;
 let b: Client;
 let path: string;
@@ -19,7 +18,7 @@ const questionOf = ({ body }: UpstreamCall): string => JSON.parse(body).contents
 
 beforeEach(async () => {
   gates = new Map();
-  upstream = await startUpstream(async (response, call) => {
+  const script: Script = async (response, call) => {
     const question = questionOf(call);
     const gate = question.startsWith('long') ? Promise.withResolvers<void>() : undefined;
     if (gate) gates.set(question, gate);
@@ -30,24 +29,15 @@ beforeEach(async () => {
     asStream(response).write(event(said('answer to ')));
     await gate?.promise;
     response.end(event(said(question, 'STOP')));
-  });
-  const env = {
-    VERTEX_AI_EMULATOR_HOST: upstream.address,
-    REDIS_URL: inject('redisUrl'),
-    REDIS_KEY_PREFIX: uniquePrefix(),
-    QUEUE_TURNS_MAX: '2',
-    DRAIN_MS: '0',
   };
-  services = await Promise.all([startService(env), startService(env)]);
-  [a, b] = services.map(({ url }) => new Client(url)) as [Client, Client];
-  for (const client of [a, b]) await until('it is ready', async () => (await client.get('/readyz')).status === 200);
+  replicas = await startReplicas(script, { env: { QUEUE_TURNS_MAX: '2' } });
+  ({ upstream, here: a, there: b } = replicas);
   path = await a.session({ model: 'm' });
 });
 
 afterEach(async () => {
   for (const gate of gates.values()) gate.resolve();
-  await Promise.all(services.map((service) => service.close()));
-  await upstream.close();
+  await replicas[Symbol.asyncDispose]();
 });
 
 /** A turn that runs until its gate is opened. */
@@ -178,7 +168,7 @@ describe('enqueue', () => {
     await queued(stream);
     const behind = a.stream(path, { message: 'three', onBusy: 'enqueue' });
     await queued(behind);
-    await services[1]?.close();
+    await replicas.services[1].close();
     await stream.done();
     expect(stream.terminal).toMatchObject({ event: 'turn.failed', data: { problem: { code: 'draining' } } });
     gates.get('long')?.resolve();

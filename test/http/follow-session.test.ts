@@ -1,14 +1,11 @@
 // GET /v1/sessions/{sessionId}/events: all turns of a session, for second tabs.
 
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { Client } from '../support/client.ts';
-import { uniquePrefix } from '../support/redis-stores.ts';
-import { type RunningService, startService } from '../support/service.ts';
-import { until } from '../support/until.ts';
-import { asStream, event, said, startUpstream, type Upstream } from '../support/upstream.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Client } from '../support/client.ts';
+import { type Replicas, startReplicas } from '../support/replicas.ts';
+import { asStream, event, type Script, said } from '../support/upstream.ts';
 
-let upstream: Upstream;
-let services: RunningService[];
+let replicas: Replicas;
 let a: Client;
 let b: Client;
 let path: string;
@@ -16,28 +13,19 @@ let gate: PromiseWithResolvers<void>;
 
 beforeEach(async () => {
   gate = Promise.withResolvers();
-  upstream = await startUpstream(async (response, call) => {
+  const script: Script = async (response, call) => {
     asStream(response).write(event(said('first ')));
     if (call.body.includes('long')) await gate.promise;
     response.end(event(said('last', 'STOP')));
-  });
-  const env = {
-    VERTEX_AI_EMULATOR_HOST: upstream.address,
-    REDIS_URL: inject('redisUrl'),
-    REDIS_KEY_PREFIX: uniquePrefix(),
-    HEARTBEAT_MS: '100',
-    DRAIN_MS: '0',
   };
-  services = await Promise.all([startService(env), startService(env)]);
-  [a, b] = services.map(({ url }) => new Client(url)) as [Client, Client];
-  for (const client of [a, b]) await until('it is ready', async () => (await client.get('/readyz')).status === 200);
+  replicas = await startReplicas(script, { env: { HEARTBEAT_MS: '100' } });
+  ({ here: a, there: b } = replicas);
   path = await a.session({ model: 'm' });
 });
 
 afterEach(async () => {
   gate.resolve();
-  await Promise.all(services.map((service) => service.close()));
-  await upstream.close();
+  await replicas[Symbol.asyncDispose]();
 });
 
 describe('a follower', () => {
@@ -75,7 +63,7 @@ describe('a follower', () => {
   it('ends when the session is deleted, and when its replica has to go', async () => {
     const [one, two] = [a.events(`${path}/events`), b.events(`${path}/events`)];
     for (const follower of [one, two]) await follower.until('it is open', ({ comments }) => comments.length >= 1);
-    await services[1]?.close();
+    await replicas.services[1].close();
     expect((await two.done()).ending).toBe('end');
     await a.delete(path);
     expect((await one.done()).ending).toBe('end');
