@@ -15,12 +15,14 @@ import { type Send, standingRequest } from './next-request.ts';
 import { presentSession } from './present-session.ts';
 import { dropWaiting, reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeMessage, decodeTurn, encodeLimitedConfig } from './records.ts';
+import { rewindSession } from './rewind-session.ts';
 import type { RunningTurn } from './running-turn.ts';
 import {
   METADATA_PAIRS_MAX,
   type MessageOrder,
   mergePatch,
   type Page,
+  type RewindTarget,
   type Session,
   type SessionConfig,
   type SessionKey,
@@ -70,6 +72,12 @@ export class ChatSession {
       return change ? store.update(this.key, { ...change, ifVersion: stored.version, attempt }) : stored;
     };
     return presentSession(await changeSession({ read, ifVersion, write }, this.#deps), clock.now());
+  }
+
+  /** Removes what comes after a message of the history. Promises and errors: `rewindSession`. */
+  async rewind(target: RewindTarget, ifVersion?: number): Promise<Session> {
+    const stored = await rewindSession(this.key, { target, ifVersion }, () => this.#readAlive(), this.#deps);
+    return presentSession(stored, this.#deps.clock.now());
   }
 
   /** Removes every trace, and cancels a running turn: nothing of it can be written afterwards. */

@@ -49,6 +49,28 @@ export interface UpdateSession {
   readonly attempt: string;
 }
 
+/** Everything after the first `length` messages is to go. */
+export interface RewindSession {
+  readonly length: number;
+  /** Of the messages that go. */
+  readonly bytesRemoved: number;
+  /** Turns whose messages go: `readTurn` says so from then on. */
+  readonly supersededTurnIds: readonly string[];
+  /** The turn that owns the last two messages then. The last one leaves no function call open. */
+  readonly latestTurnId?: string;
+  /** The version that all this was made from. */
+  readonly ifVersion: number;
+  readonly attempt: string;
+}
+
+/** What the ledger holds of a turn. */
+export interface StoredTurn {
+  /** With all candidates while they are kept. */
+  readonly record: Uint8Array;
+  /** It has committed, and its messages have been removed from the history since. */
+  readonly isSuperseded: boolean;
+}
+
 /** A run of frames of one turn, and the sequence number that it follows. */
 export interface EventBatch {
   readonly afterSeq: number;
@@ -130,6 +152,12 @@ export interface SessionStore {
   /** Replaces the configuration. `version_mismatch` when the session has another version than `ifVersion`. */
   update(key: SessionKey, change: UpdateSession): Promise<StoredSession>;
 
+  /**
+   * Removes the newest messages, with the candidates and the question that are kept of the newest turns. The turns stay in the
+   * ledger. Fails with `turn_in_progress`, `version_mismatch`.
+   */
+  rewind(key: SessionKey, rewind: RewindSession): Promise<StoredSession>;
+
   /** Removes every trace; a running turn can never finish afterwards. Fails with `session_not_found` the second time. */
   delete(key: SessionKey): Promise<void>;
 
@@ -179,8 +207,8 @@ export interface SessionStore {
   /** End a turn whose producer is dead. False when it is alive or the turn has ended otherwise; nothing changed then. */
   reap(key: SessionKey, turn: ReapTurn): Promise<boolean>;
 
-  /** The turn's record; with all candidates while they are kept. Fails with `turn_not_found` when the ledger does not (or no longer) hold it. */
-  readTurn(key: SessionKey, turnId: string): Promise<Uint8Array>;
+  /** Fails with `turn_not_found` when the ledger does not (or no longer) hold the turn. */
+  readTurn(key: SessionKey, turnId: string): Promise<StoredTurn>;
 
   /** The epoch that the turn began with, under which its frames are. Fails with `turn_not_found`. */
   epochOf(key: SessionKey, turnId: string): Promise<number>;

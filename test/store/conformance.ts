@@ -15,6 +15,7 @@ import { ledgerBehaves } from './conformance/ledger.ts';
 import { lifetimeBehaves } from './conformance/lifetime.ts';
 import { lineBehaves } from './conformance/line.ts';
 import { listBehaves } from './conformance/list.ts';
+import { rewindBehaves } from './conformance/rewind.ts';
 import { sessionBehaves } from './conformance/session.ts';
 import { watchBehaves } from './conformance/watch.ts';
 
@@ -47,6 +48,7 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
       manySessions,
     };
     sessionBehaves(bench);
+    rewindBehaves(bench);
     deleteBehaves(bench);
     beginBehaves(bench);
     appendBehaves(bench);

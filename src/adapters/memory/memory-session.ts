@@ -10,6 +10,8 @@ interface TurnRecord {
   record: Uint8Array;
   /** The session's version when the turn had ended; `reaped` when it was ended for its producer. */
   end?: number | 'reaped';
+  /** Its messages have been removed. */
+  isSuperseded?: boolean;
 }
 
 export interface Running {
@@ -35,6 +37,8 @@ export interface MemorySession {
   expireTimeMs: number;
   version: number;
   attempt: string;
+  /** The attempt of the last rewind. */
+  rewound?: string;
   readonly history: Uint8Array[];
   historyBytes: number;
   openCalls: string;
@@ -47,7 +51,7 @@ export interface MemorySession {
   turnBytes: number;
   /** Records with all candidates: of the turn that owns the last messages, and of the newest one. */
   readonly fullRecords: Map<string, Uint8Array>;
-  latestTurnId?: string;
+  latestTurnId?: string | undefined;
   question?: Uint8Array | undefined;
   /** Frames of the running turn and of the one before it. */
   log: { readonly epoch: number; readonly batch: EventBatch }[];

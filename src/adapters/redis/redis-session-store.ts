@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
-import { sessionExists, sessionNotFound, versionMismatch } from '../../chat/refusals.ts';
+import { sessionExists, sessionNotFound, turnInProgress, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type {
   Appended,
@@ -14,8 +14,10 @@ import type {
   MessageRange,
   ReapTurn,
   Renewed,
+  RewindSession,
   SessionStore,
   StoredSession,
+  StoredTurn,
   UpdateSession,
   Watch,
 } from '../../chat/session-store.ts';
@@ -71,6 +73,16 @@ export class RedisSessionStore implements SessionStore {
     const [outcome, version] = await this.#run(SCRIPTS.update, key, [attempt, ifVersion, config, ttlS * 1000]);
     if (outcome === 'GONE') throw sessionNotFound();
     if (outcome === 'MOVED') throw versionMismatch(number(version));
+    return this.#readAndTouch(key);
+  }
+
+  async rewind(key: SessionKey, rewind: RewindSession): Promise<StoredSession> {
+    const { attempt, ifVersion, length, bytesRemoved, latestTurnId = '', supersededTurnIds } = rewind;
+    const args = [attempt, ifVersion, length, bytesRemoved, latestTurnId, ...supersededTurnIds];
+    const [outcome, detail] = await this.#run(SCRIPTS.rewind, key, args);
+    if (outcome === 'GONE') throw sessionNotFound();
+    if (outcome === 'BUSY') throw turnInProgress(text(detail));
+    if (outcome === 'MOVED') throw versionMismatch(number(detail));
     return this.#readAndTouch(key);
   }
 
@@ -133,7 +145,7 @@ export class RedisSessionStore implements SessionStore {
     });
   }
 
-  readTurn(key: SessionKey, turnId: string): Promise<Uint8Array> {
+  readTurn(key: SessionKey, turnId: string): Promise<StoredTurn> {
     return readTurn(this.#redis, this.#keys(key), turnId);
   }
 
