@@ -4,7 +4,7 @@
 import type { BeginTurn, Begun, Holder } from './claim.ts';
 import { asChatError, ChatError, invalidField } from './errors.ts';
 import { dropWaiting, type ReapDependencies, reapTurn } from './reap-turn.ts';
-import { turnInProgress, versionMismatch } from './refusals.ts';
+import { idempotencyMismatch, turnInProgress, versionMismatch } from './refusals.ts';
 import type { SessionKey } from './session.ts';
 import type { TurnDependencies } from './turn-plan.ts';
 
@@ -87,8 +87,4 @@ function orRefusal(begun: Begun): Claimed {
     default:
       return begun satisfies never;
   }
-}
-
-export function idempotencyMismatch(): ChatError {
-  return new ChatError('idempotency_mismatch', 'This idempotency key was used for another request.');
 }

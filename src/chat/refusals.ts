@@ -25,6 +25,10 @@ export function versionMismatch(currentVersion: number): ChatError {
   return new ChatError('version_mismatch', `The session has version ${currentVersion} now.`, { currentVersion });
 }
 
+export function idempotencyMismatch(): ChatError {
+  return new ChatError('idempotency_mismatch', 'This idempotency key was used for another request.');
+}
+
 export function invalidPageToken(): ChatError {
   return new ChatError('invalid_page_token', 'The page token is not one of this listing.');
 }

@@ -5,7 +5,7 @@
 // Every call may fail with `store_unavailable` (nothing is known of the outcome) and, unless it says otherwise,
 // with `session_not_found`.
 
-import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from './claim.ts';
+import type { BeginTurn, Begun, Idempotency, KeptIdempotency, LeaveLine, Recalled } from './claim.ts';
 import type { Usage } from './language-model.ts';
 import type { Page, SessionKey } from './session.ts';
 import type { TurnEndState } from './turn.ts';
@@ -39,6 +39,7 @@ export interface CreateSession {
   readonly openCalls: string;
   /** Names this call, so that its resend is not taken for another one. */
   readonly attempt: string;
+  readonly idempotency?: KeptIdempotency;
 }
 
 export interface UpdateSession {
@@ -140,7 +141,10 @@ export interface Watch {
 }
 
 export interface SessionStore {
-  /** Fails with `session_exists` when the id is taken. */
+  /**
+   * With an idempotency key, the session that the first call of this key has made for this owner, under the id that it was
+   * given then, as it is now. Fails with `session_exists` when the id is taken, `idempotency_mismatch`.
+   */
   create(key: SessionKey, session: CreateSession): Promise<StoredSession>;
 
   /** Reads do not slide the lifetime. */

@@ -6,6 +6,7 @@ import { appendBehaves } from './conformance/append.ts';
 import { beginBehaves } from './conformance/begin.ts';
 import type { Bench } from './conformance/bench.ts';
 import { cancelBehaves } from './conformance/cancel.ts';
+import { creationBehaves } from './conformance/creation.ts';
 import { deleteBehaves } from './conformance/delete.ts';
 import { finishBehaves } from './conformance/finish.ts';
 import { idempotencyBehaves } from './conformance/idempotency.ts';
@@ -48,6 +49,7 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
       manySessions,
     };
     sessionBehaves(bench);
+    creationBehaves(bench);
     rewindBehaves(bench);
     deleteBehaves(bench);
     beginBehaves(bench);

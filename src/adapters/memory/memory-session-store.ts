@@ -52,15 +52,17 @@ export class MemorySessionStore implements SessionStore {
   }
 
   async create(key: SessionKey, given: CreateSession): Promise<StoredSession> {
+    const made = this.#shelf.madeBy(key.owner, given.idempotency);
+    if (made) return presentStored(made.sessionId, made.session);
     const taken = this.#shelf.find(key);
-    if (taken?.attempt === given.attempt) return presentStored(key.sessionId, taken);
+    if (taken?.made === given.attempt) return presentStored(key.sessionId, taken);
     if (taken) throw sessionExists();
     if (this.#shelf.count >= this.#rules.sessionsMax) this.#shelf.dropExpired();
     if (this.#shelf.count >= this.#rules.sessionsMax) {
       throw new ChatError('overloaded', 'The memory of this process holds no more sessions. Use Redis.');
     }
     const session = this.#newSession(given);
-    this.#shelf.add(key, session);
+    this.#shelf.add(key, session, given.idempotency);
     return presentStored(key.sessionId, session);
   }
 

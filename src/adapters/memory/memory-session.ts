@@ -36,7 +36,12 @@ export interface MemorySession {
   /** Later than update time plus ttl while a turn runs. */
   expireTimeMs: number;
   version: number;
-  attempt: string;
+  /** The attempt that made it. */
+  readonly made: string;
+  /** The idempotency key that it was made with. */
+  creation?: string;
+  /** The attempt of the last update. */
+  attempt?: string;
   /** The attempt of the last rewind. */
   rewound?: string;
   readonly history: Uint8Array[];
@@ -70,7 +75,7 @@ export function newSession(given: CreateSession, bornEpoch: number, nowMs: numbe
     updateTimeMs: nowMs,
     expireTimeMs: nowMs + given.ttlS * 1000,
     version: 1,
-    attempt: given.attempt,
+    made: given.attempt,
     history: [...given.messages],
     historyBytes: given.messages.reduce((sum, message) => sum + message.length, 0),
     openCalls: given.openCalls,

@@ -57,6 +57,11 @@ export function sessionListKey(prefix: string, owner: string): string {
   return `${prefix}:{${ownerTag(owner)}}:sessions`;
 }
 
+/** String: which session a keyed creation has made. `name` is the idempotency key, digested. */
+export function creationKey(prefix: string, owner: string, name: string): string {
+  return `${prefix}:{${ownerTag(owner)}}:creation:${name}`;
+}
+
 /** Channel: what one replica is told by the others. */
 export function replicaChannel(prefix: string, replica: string): string {
   return `${prefix}:replica:${replica}`;
