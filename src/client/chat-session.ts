@@ -2,15 +2,17 @@
 
 import type { TokenCount } from '../chat/language-model.ts';
 import type { Turn } from '../chat/turn.ts';
-import { awaitTurn } from './await-turn.ts';
 import type { IfMatch, Question, SendOptions, SessionPatch, StreamOptions, Waiting } from './chat-options.ts';
 import { ChatProxyError } from './chat-proxy-error.ts';
 import { type HistoryOptions, MessageHistory, type MessagePage } from './message-history.ts';
 import type { Session } from './responses.ts';
 import { contentOf, ifMatchHeader, newId, sendOf } from './send-body.ts';
-import { type Call, idInPath, type Service, wrongKind } from './service.ts';
+import { type Call, idInPath, type Service } from './service.ts';
 import type { SessionCreation } from './session-creation.ts';
-import { TurnStream, unlessFailed } from './turn-stream.ts';
+import { streamSource } from './stream-source.ts';
+import { unlessFailed } from './turn-pieces.ts';
+import { TurnRequests } from './turn-requests.ts';
+import { TurnStream } from './turn-stream.ts';
 
 export interface SessionAddress {
   readonly service: Service;
@@ -20,7 +22,7 @@ export interface SessionAddress {
 }
 
 export interface SessionLimits {
-  /** How long the end of a turn is waited for when its stream breaks. */
+  /** How long a broken stream may be without a connection, and how long the end of a turn is waited for without one. */
   readonly recoverMs: number;
   /** A stream that says nothing for so long, not even a heartbeat, is taken for broken. */
   readonly streamIdleMs: number;
@@ -39,6 +41,7 @@ export class ChatSession {
   readonly #creation: SessionCreation;
   readonly #path: string;
   readonly #limits: SessionLimits;
+  readonly #turns: TurnRequests;
   /** The turn of a stream that was left: its end is waited for before the next request that it would disturb. */
   #abandonedTurnId: string | undefined;
 
@@ -48,6 +51,7 @@ export class ChatSession {
     this.#creation = creation;
     this.#path = `/v1/sessions/${idInPath(sessionId)}`;
     this.#limits = limits;
+    this.#turns = new TurnRequests({ service, sessionId, recoverMs: limits.recoverMs });
   }
 
   /**
@@ -59,11 +63,7 @@ export class ChatSession {
     const { signal, ...rest } = options;
     const turnId = options.turnId ?? newId();
     await this.#settled(signal);
-    const turn = await this.#ask<Turn>('POST', '/messages', {
-      ...sendOf(message, { ...rest, turnId }),
-      turnId,
-      signal,
-    });
+    const turn = await this.#turns.send({ ...sendOf(message, { ...rest, turnId }), turnId }, signal);
     return unlessFailed(turn, { sessionId: this.sessionId, turnId });
   }
 
@@ -71,26 +71,25 @@ export class ChatSession {
    * Sends the message and answers with a stream to loop over. Nothing is sent before the first `next()`. The history
    * grows once the answer is complete. Leaving the loop or aborting the signal ends the connection, and the turn with
    * it unless `onDisconnect` is `continue`: then nothing of it is in the history, except when the service had finished
-   * it already. A stream that breaks is completed from the turn. The loop throws what `sendMessage` throws.
+   * it already. A stream that breaks is gone on with where it broke. The loop throws what `sendMessage` throws.
    */
   sendMessageStreaming(message: Question, options: StreamOptions = {}): TurnStream {
     const { signal, onDisconnect = 'cancel', ...rest } = options;
     const turnId = options.turnId ?? newId();
-    const send = { ...sendOf(message, { ...rest, turnId, onDisconnect }), turnId };
-    const source = {
-      sessionId: this.sessionId,
-      turnId,
-      onDisconnect,
-      idleMs: this.#limits.streamIdleMs,
-      open: async (connection: AbortSignal) => {
-        await this.#settled(connection);
-        return this.#openStream({ ...send, signal: connection });
+    const source = streamSource(
+      {
+        sessionId: this.sessionId,
+        message: { ...sendOf(message, { ...rest, turnId, onDisconnect }), turnId },
+        onDisconnect,
+        idleMs: this.#limits.streamIdleMs,
+        recoverMs: this.#limits.recoverMs,
+        ready: (wait) => this.#settled(wait),
+        abandon: (id) => {
+          this.#abandonedTurnId = id;
+        },
       },
-      recover: (wait: AbortSignal) => this.#ended(turnId, this.#limits.recoverMs, wait),
-      leave: () => {
-        if (onDisconnect === 'cancel') this.#abandonedTurnId = turnId;
-      },
-    };
+      this.#turns,
+    );
     return new TurnStream(source, signal);
   }
 
@@ -122,7 +121,7 @@ export class ChatSession {
   /** A turn of this session, in the history or not, running or over. Fails with `turn_not_found`. */
   async turn(turnId: string, { signal }: Waiting = {}): Promise<Turn> {
     await this.#creation.ready(signal);
-    return this.#readTurn(turnId, signal);
+    return this.#turns.read(turnId, signal);
   }
 
   /** Changes the session's configuration: a JSON merge patch. Answers with the session. Fails with `version_mismatch`. */
@@ -149,31 +148,13 @@ export class ChatSession {
     }
   }
 
-  async #openStream(given: Given): Promise<ReadableStream<Uint8Array>> {
-    const call = this.#call('POST', '/messages/stream', given);
-    const headers = { ...call.headers, accept: 'text/event-stream' };
-    const response = await this.#service.open({ ...call, headers });
-    const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
-    if (!response.body || !isStream) throw await wrongKind(call, response);
-    return response.body;
-  }
-
-  #readTurn(turnId: string, signal: AbortSignal | undefined): Promise<Turn> {
-    return this.#ask('GET', `/turns/${idInPath(turnId)}`, { turnId, signal });
-  }
-
-  #ended(turnId: string, forMs: number, signal: AbortSignal | undefined): Promise<Turn> {
-    const address = { sessionId: this.sessionId, turnId };
-    return awaitTurn((limit) => this.#readTurn(turnId, limit), { forMs, address, signal });
-  }
-
   /** The session exists, and what was left of a turn that nobody reads any more has ended. */
   async #settled(signal: AbortSignal | undefined): Promise<void> {
     await this.#creation.ready(signal);
     const turnId = this.#abandonedTurnId;
     if (turnId === undefined) return;
     // An error here says nothing about the request that comes next; if it matters, that one will meet it, too.
-    await this.#ended(turnId, ABANDONED_MS, signal).catch(() => signal?.throwIfAborted());
+    await this.#turns.ended(turnId, signal, ABANDONED_MS).catch(() => signal?.throwIfAborted());
     if (this.#abandonedTurnId === turnId) this.#abandonedTurnId = undefined;
   }
 
