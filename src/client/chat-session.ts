@@ -11,7 +11,7 @@ import { type Call, idInPath, type Service } from './service.ts';
 import type { SessionCreation } from './session-creation.ts';
 import { streamSource } from './stream-source.ts';
 import { unlessFailed } from './turn-pieces.ts';
-import { TurnRequests } from './turn-requests.ts';
+import { sending, TurnRequests } from './turn-requests.ts';
 import { TurnStream } from './turn-stream.ts';
 
 export interface SessionAddress {
@@ -56,14 +56,15 @@ export class ChatSession {
 
   /**
    * Sends the message and answers with the finished turn: its text, its candidates, its state. A blocked turn is an
-   * answer (`isBlocked`), a failed one is an error with its `turnId`. Aborting the signal ends the wait, not the turn.
+   * answer (`isBlocked`), a failed one is an error with its `turnId`. Aborting the signal ends the wait, not the turn. When
+   * no answer comes it is sent again, and becomes one turn all the same.
    * Codes: `turn_in_progress`, `turn_exists`, `version_mismatch`, `history_full`, and those of the model.
    */
   async sendMessage(message: Question, options: SendOptions = {}): Promise<Turn> {
     const { signal, ...rest } = options;
     const turnId = options.turnId ?? newId();
     await this.#settled(signal);
-    const turn = await this.#turns.send({ ...sendOf(message, { ...rest, turnId }), turnId }, signal);
+    const turn = await this.#turns.send(sending(sendOf(message, { ...rest, turnId }), turnId), signal);
     return unlessFailed(turn, { sessionId: this.sessionId, turnId });
   }
 
@@ -79,7 +80,7 @@ export class ChatSession {
     const source = streamSource(
       {
         sessionId: this.sessionId,
-        message: { ...sendOf(message, { ...rest, turnId, onDisconnect }), turnId },
+        message: sending(sendOf(message, { ...rest, turnId, onDisconnect }), turnId),
         onDisconnect,
         idleMs: this.#limits.streamIdleMs,
         recoverMs: this.#limits.recoverMs,

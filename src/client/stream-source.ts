@@ -24,9 +24,9 @@ export function streamSource(send: StreamedSend, requests: TurnRequests): Stream
     onDisconnect,
     idleMs: send.idleMs,
     recoverMs: send.recoverMs,
-    async open(signal) {
+    async open(signal, onCut) {
       await send.ready(signal);
-      return requests.sendForEvents(message, signal);
+      return requests.sendForEvents(message, { signal, onUnheard: onCut });
     },
     resume: (lastEventId, signal) => requests.follow(turnId, lastEventId, signal),
     recover: (signal) => requests.ended(turnId, signal),

@@ -5,8 +5,8 @@ import { readEvents, StreamCut, type StreamEvent } from './read-events.ts';
 import { type Connection, type EventBody, Reconnection, type ReconnectionRules } from './reconnection.ts';
 
 export interface TurnConnections extends ReconnectionRules {
-  /** Sends the message. */
-  readonly open: (signal: AbortSignal) => Promise<EventBody>;
+  /** Sends the message. `onCut` is told when it has to be sent again, since nothing was answered. */
+  readonly open: (signal: AbortSignal, onCut: OnCut) => Promise<EventBody>;
   /** A connection that says nothing for so long, not even a heartbeat, is taken for broken. */
   readonly idleMs: number;
 }
@@ -29,7 +29,7 @@ export async function* turnEvents(
 ): AsyncGenerator<StreamEvent, void> {
   const reconnection = new Reconnection(source, signal);
   const cursor = new Cursor();
-  let connection: Connection = { body: await source.open(signal), close: () => undefined };
+  let connection: Connection = { body: await source.open(signal, onCut), close: () => undefined };
   for (;;) {
     const rules = { isLast: isTerminal, idleMs: source.idleMs, onRetry: reconnection.slowDown, signal };
     let cut: StreamCut;

@@ -3,7 +3,8 @@
 import type { Turn } from '../chat/turn.ts';
 import { awaitTurn } from './await-turn.ts';
 import type { EventBody } from './reconnection.ts';
-import type { Send } from './send-body.ts';
+import { type Resending, untilHeard } from './send-again.ts';
+import { newId, type Send } from './send-body.ts';
 import { type Call, idInPath, type Service, wrongKind } from './service.ts';
 
 export interface TurnRequestRules {
@@ -13,9 +14,16 @@ export interface TurnRequestRules {
   readonly recoverMs: number;
 }
 
-/** A message that is on its way to become this turn. */
+/** A message that is on its way to become this turn, however often it has to be sent. */
 export interface Sending extends Send {
   readonly turnId: string;
+  /** The service makes one turn of everything that it gets under this key, also when an earlier one comes last. */
+  readonly key: string;
+}
+
+/** The key is new with every send: who chooses a turn id twice is told so (`turn_exists`), as always. */
+export function sending(send: Send, turnId: string): Sending {
+  return { ...send, turnId, key: newId() };
 }
 
 const EVENTS = 'text/event-stream';
@@ -29,16 +37,17 @@ export class TurnRequests {
     this.#path = `/v1/sessions/${idInPath(rules.sessionId)}`;
   }
 
-  /** The turn, finished; a failed one is an error. */
+  /** The turn, finished; a failed one is an error. Sent again while nothing is answered. */
   send(message: Sending, signal: AbortSignal | undefined): Promise<Turn> {
     const call = this.#call('POST', '/messages', sent(message, { signal }));
-    return this.#rules.service.ask(call);
+    return untilHeard(() => this.#rules.service.ask(call), { signal });
   }
 
-  /** The events of the turn that the message becomes. */
-  async sendForEvents(message: Sending, signal: AbortSignal): Promise<EventBody> {
+  /** The events of the turn that the message becomes. Sent again while nothing is answered. */
+  sendForEvents(message: Sending, { signal, onUnheard }: Resending): Promise<EventBody> {
     const call = this.#call('POST', '/messages/stream', sent(message, { signal, accept: EVENTS }));
-    return eventsIn(call, await this.#rules.service.open(call));
+    const open = async () => eventsIn(call, await this.#rules.service.open(call));
+    return untilHeard(open, { signal, ...(onUnheard ? { onUnheard } : {}) });
   }
 
   /** The events after this one; `undefined` when the turn is over, and nothing comes. Fails with `log_expired`. */
@@ -76,7 +85,7 @@ interface HowSent {
   readonly accept?: string;
 }
 
-function sent({ body, headers, turnId }: Sending, { signal, accept }: HowSent): Omit<Call, 'method' | 'path'> {
+function sent({ body, headers, turnId, key }: Sending, { signal, accept }: HowSent): Omit<Call, 'method' | 'path'> {
   const wanted = accept === undefined ? {} : { accept };
-  return { body, turnId, signal, headers: { ...headers, ...wanted } };
+  return { body, turnId, signal, headers: { ...headers, ...wanted, 'idempotency-key': key } };
 }
