@@ -2,7 +2,15 @@
 
 import type { TokenCount } from '../chat/language-model.ts';
 import type { Turn } from '../chat/turn.ts';
-import type { IfMatch, Question, SendOptions, SessionPatch, StreamOptions, Waiting } from './chat-options.ts';
+import type {
+  CancelOptions,
+  IfMatch,
+  Question,
+  SendOptions,
+  SessionPatch,
+  StreamOptions,
+  Waiting,
+} from './chat-options.ts';
 import { ChatProxyError } from './chat-proxy-error.ts';
 import { type HistoryOptions, MessageHistory, type MessagePage } from './message-history.ts';
 import type { Session } from './responses.ts';
@@ -13,6 +21,7 @@ import { streamSource } from './stream-source.ts';
 import { unlessFailed } from './turn-pieces.ts';
 import { sending, TurnRequests } from './turn-requests.ts';
 import { TurnStream } from './turn-stream.ts';
+import { orAborted } from './waiting.ts';
 
 export interface SessionAddress {
   readonly service: Service;
@@ -43,7 +52,7 @@ export class ChatSession {
   readonly #limits: SessionLimits;
   readonly #turns: TurnRequests;
   /** The turn of a stream that was left: its end is waited for before the next request that it would disturb. */
-  #abandonedTurnId: string | undefined;
+  #abandoned: { readonly turnId: string; readonly asked: Promise<unknown> } | undefined;
 
   constructor({ service, sessionId, creation, limits }: SessionAddress) {
     this.sessionId = sessionId;
@@ -85,9 +94,7 @@ export class ChatSession {
         idleMs: this.#limits.streamIdleMs,
         recoverMs: this.#limits.recoverMs,
         ready: (wait) => this.#settled(wait),
-        abandon: (id) => {
-          this.#abandonedTurnId = id;
-        },
+        abandon: (id, hasToBeAsked) => this.#abandon(id, hasToBeAsked),
       },
       this.#turns,
     );
@@ -125,6 +132,15 @@ export class ChatSession {
     return this.#turns.read(turnId, signal);
   }
 
+  /**
+   * Ends a running or waiting turn, whoever sent it, and answers with it once it has ended, by this or otherwise. With
+   * `keep: 'partial'` its question and what was said so far are in the history then. Fails with `turn_not_found`.
+   */
+  async cancelTurn(turnId: string, options: CancelOptions = {}): Promise<Turn> {
+    await this.#creation.ready(options.signal);
+    return this.#turns.cancel(turnId, options);
+  }
+
   /** Changes the session's configuration: a JSON merge patch. Answers with the session. Fails with `version_mismatch`. */
   async update(patch: SessionPatch, { ifMatch, signal }: Waiting & IfMatch = {}): Promise<Session> {
     await this.#creation.ready(signal);
@@ -149,14 +165,21 @@ export class ChatSession {
     }
   }
 
+  #abandon(turnId: string, hasToBeAsked: boolean): void {
+    // Whether it was heard is seen when the turn is looked at.
+    const ask = () => this.#turns.cancel(turnId, { signal: AbortSignal.timeout(ABANDONED_MS) }).catch(() => undefined);
+    this.#abandoned = { turnId, asked: hasToBeAsked ? ask() : Promise.resolve() };
+  }
+
   /** The session exists, and what was left of a turn that nobody reads any more has ended. */
   async #settled(signal: AbortSignal | undefined): Promise<void> {
     await this.#creation.ready(signal);
-    const turnId = this.#abandonedTurnId;
-    if (turnId === undefined) return;
+    const abandoned = this.#abandoned;
+    if (!abandoned) return;
+    await orAborted(abandoned.asked, signal);
     // An error here says nothing about the request that comes next; if it matters, that one will meet it, too.
-    await this.#turns.ended(turnId, signal, ABANDONED_MS).catch(() => signal?.throwIfAborted());
-    if (this.#abandonedTurnId === turnId) this.#abandonedTurnId = undefined;
+    await this.#turns.ended(abandoned.turnId, signal, ABANDONED_MS).catch(() => signal?.throwIfAborted());
+    if (this.#abandoned === abandoned) this.#abandoned = undefined;
   }
 
   #ask<T>(method: Call['method'], path: string, given: Given): Promise<T> {

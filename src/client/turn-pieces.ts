@@ -11,6 +11,8 @@ export interface PiecesSource extends TurnConnections {
   readonly onDisconnect: 'cancel' | 'continue';
   /** Reads the turn once it is over. */
   readonly recover: (signal: AbortSignal) => Promise<Turn>;
+  /** Whether we have wanted its end ourselves. */
+  readonly isCancelled: () => boolean;
 }
 
 /** Fails when the turn failed, or was cancelled because the connection broke. */
@@ -60,7 +62,7 @@ async function* missing(
 
 function concluded(turn: Turn, source: PiecesSource, cut: Error | undefined): Turn {
   const { sessionId, turnId, onDisconnect } = source;
-  if (turn.state === 'CANCELLED' && cut && onDisconnect === 'cancel') {
+  if (turn.state === 'CANCELLED' && cut && onDisconnect === 'cancel' && !source.isCancelled()) {
     const message = `${cut.message} The service cancelled the turn with it (onDisconnect: "cancel").`;
     throw new ChatProxyError(message, { sessionId, turnId, cause: cut, retryable: true });
   }

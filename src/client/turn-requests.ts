@@ -1,7 +1,8 @@
-// The requests about the turns of one session: sending, following, reading, waiting for the end.
+// The requests about the turns of one session: sending, following, reading, cancelling, waiting for the end.
 
 import type { Turn } from '../chat/turn.ts';
-import { awaitTurn } from './await-turn.ts';
+import { awaitTurn, hasEnded } from './await-turn.ts';
+import type { CancelOptions } from './chat-options.ts';
 import type { EventBody } from './reconnection.ts';
 import { type Resending, untilHeard } from './send-again.ts';
 import { newId, type Send } from './send-body.ts';
@@ -67,6 +68,14 @@ export class TurnRequests {
   ended(turnId: string, signal: AbortSignal | undefined, forMs = this.#rules.recoverMs): Promise<Turn> {
     const address = { sessionId: this.#rules.sessionId, turnId };
     return awaitTurn((limit) => this.read(turnId, limit), { forMs, address, signal });
+  }
+
+  /** The turn once it is over, by this or otherwise. */
+  async cancel(turnId: string, { keep, signal }: CancelOptions): Promise<Turn> {
+    const body = keep === undefined ? {} : { keep };
+    const call = this.#call('POST', `/turns/${idInPath(turnId)}/cancel`, { turnId, body, signal });
+    const turn = await untilHeard(() => this.#rules.service.ask<Turn>(call), { signal });
+    return hasEnded(turn) ? turn : this.ended(turnId, signal);
   }
 
   #call(method: Call['method'], path: string, given: Omit<Call, 'method' | 'path' | 'sessionId'>): Call {

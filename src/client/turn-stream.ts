@@ -1,12 +1,15 @@
 // A streamed answer: pieces of text to iterate over, and the whole turn at the end.
 
 import type { Turn } from '../chat/turn.ts';
+import type { CancelOptions } from './chat-options.ts';
 import type { TextGenerationResponse } from './responses.ts';
 import { type PiecesSource, piecesOf } from './turn-pieces.ts';
 import { follow } from './waiting.ts';
 
 /** What a stream needs of its session. */
-export interface StreamSource extends PiecesSource {
+export interface StreamSource extends Omit<PiecesSource, 'isCancelled'> {
+  /** Ends the turn, and answers with it. */
+  readonly cancel: (options: CancelOptions) => Promise<Turn>;
   /** The stream was left while the turn may still be running. */
   readonly leave: () => void;
 }
@@ -24,19 +27,22 @@ export class TurnStream implements AsyncIterableIterator<TextGenerationResponse>
    */
   readonly turn: Promise<Turn>;
 
+  readonly #source: StreamSource;
   readonly #pieces: AsyncGenerator<TextGenerationResponse, Turn>;
   readonly #connection = new AbortController();
   readonly #signal: AbortSignal | undefined;
   #unfollow = () => {};
   #state: 'new' | 'reading' | 'over' = 'new';
   #hasLeft = false;
+  #isCancelled = false;
   #resolve: (turn: Turn) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
   constructor(source: StreamSource, signal?: AbortSignal) {
     this.turnId = source.turnId;
+    this.#source = source;
     this.#signal = signal;
-    this.#pieces = piecesOf(source, this.#connection.signal);
+    this.#pieces = piecesOf({ ...source, isCancelled: () => this.#isCancelled }, this.#connection.signal);
     this.turn = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -80,6 +86,20 @@ export class TurnStream implements AsyncIterableIterator<TextGenerationResponse>
     this.#connection.abort(new DOMException('The stream was left before its end.', 'AbortError'));
     await this.#pieces.return(undefined as never).catch(() => undefined);
     return { done: true, value: undefined };
+  }
+
+  /**
+   * Ends the turn on the server, and answers with it once it has ended, by this or otherwise; with `keep: 'partial'` what
+   * was said so far is in the history then. The loop goes on to its normal end: what had been said, then the turn as
+   * `CANCELLED`. A stream that was not begun is left. Fails with `turn_not_found` when the message has not arrived.
+   */
+  async cancel(options: CancelOptions = {}): Promise<Turn> {
+    if (this.#state === 'new') {
+      await this.return();
+      return this.turn;
+    }
+    this.#isCancelled = true;
+    return this.#source.cancel(options);
   }
 
   #end(): void {
