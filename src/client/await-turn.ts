@@ -17,6 +17,10 @@ const PAUSE_MAX_MS = 2000;
 
 const ENDS: readonly string[] = ['COMMITTED', 'BLOCKED', 'FAILED', 'CANCELLED'] satisfies TurnEndState[];
 
+export function hasEnded({ state }: Turn): boolean {
+  return ENDS.includes(state);
+}
+
 /**
  * Reads the turn again and again, ever more slowly, until it is over. A service that is away meanwhile is waited for,
  * too. Fails with what `read` says for good, with the signal's reason, or without a code when the time is over.
@@ -36,7 +40,7 @@ export async function awaitTurn(
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
       try {
         const turn = await read(limit.signal);
-        if (ENDS.includes(turn.state)) return turn;
+        if (hasEnded(turn)) return turn;
       } catch (error) {
         if (limit.signal.aborted || !(error instanceof ChatProxyError && error.retryable)) throw error;
         lastError = error;

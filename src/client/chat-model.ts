@@ -7,7 +7,10 @@ import { connect, type Service, type ServiceOptions } from './service.ts';
 import { createOnce, existingSession, type SessionCreation } from './session-creation.ts';
 
 export interface ChatModelOptions extends ServiceOptions {
-  /** How long the end of a turn is waited for when its stream breaks; 120,000 unless it is said. */
+  /**
+   * How long a stream that broke may be without a connection, from one event to the next, and how long the end of a turn
+   * is waited for that cannot be streamed; 120,000 unless it is said.
+   */
   readonly recoverMs?: number | undefined;
   /** A stream that says nothing for so long, not even a heartbeat, is taken for broken; 45,000 unless it is said. */
   readonly streamIdleMs?: number | undefined;

@@ -50,6 +50,11 @@ export type StreamOptions = SendOptions & {
   readonly onDisconnect?: 'cancel' | 'continue' | undefined;
 };
 
+export type CancelOptions = Waiting & {
+  /** Whether the text that is there already enters the history, with its question; `none` unless it is said. */
+  readonly keep?: 'none' | 'partial' | undefined;
+};
+
 type Patched<T> = T extends Readonly<Record<string, string>> ? { readonly [name: string]: string | null } : T;
 
 /** A JSON merge patch (RFC 7396): `null` removes, objects are merged member by member. */

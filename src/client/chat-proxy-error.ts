@@ -23,6 +23,7 @@ export interface ErrorFacts {
   readonly sessionId?: string | undefined;
   readonly turnId?: string | undefined;
   readonly retryable?: boolean | undefined;
+  readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -39,10 +40,13 @@ export class ChatProxyError extends Error {
   readonly sessionId: string | undefined;
   /** The turn that was asked for. The service knows it only if the message has reached it: `chat.turn(turnId)` tells. */
   readonly turnId: string | undefined;
-  /** The same request may succeed later. After a send without an answer look at the turn first, or it is sent twice. */
+  /** The same request may succeed later. After a send without any answer look at the turn first, or it is sent twice. */
   readonly retryable: boolean;
+  /** Not before so long, if the answer said so (`Retry-After`). */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, { cause, problem, status, sessionId, turnId, retryable }: ErrorFacts = {}) {
+  constructor(message: string, facts: ErrorFacts = {}) {
+    const { cause, problem, status, sessionId, turnId, retryable, retryAfterMs } = facts;
     super(message, cause === undefined ? {} : { cause });
     this.code = problem?.code;
     this.status = status ?? problem?.status;
@@ -50,6 +54,8 @@ export class ChatProxyError extends Error {
     this.sessionId = problem?.sessionId ?? sessionId;
     this.turnId = problem?.turnId ?? turnId;
     this.retryable = problem?.retryable ?? retryable ?? RETRYABLE_STATUSES.includes(status ?? 0);
+    const { retryAfterS } = problem ?? {};
+    this.retryAfterMs = retryAfterMs ?? (typeof retryAfterS === 'number' ? retryAfterS * 1000 : undefined);
   }
 }
 

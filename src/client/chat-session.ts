@@ -2,15 +2,26 @@
 
 import type { TokenCount } from '../chat/language-model.ts';
 import type { Turn } from '../chat/turn.ts';
-import { awaitTurn } from './await-turn.ts';
-import type { IfMatch, Question, SendOptions, SessionPatch, StreamOptions, Waiting } from './chat-options.ts';
+import type {
+  CancelOptions,
+  IfMatch,
+  Question,
+  SendOptions,
+  SessionPatch,
+  StreamOptions,
+  Waiting,
+} from './chat-options.ts';
 import { ChatProxyError } from './chat-proxy-error.ts';
 import { type HistoryOptions, MessageHistory, type MessagePage } from './message-history.ts';
 import type { Session } from './responses.ts';
 import { contentOf, ifMatchHeader, newId, sendOf } from './send-body.ts';
-import { type Call, idInPath, type Service, wrongKind } from './service.ts';
+import { type Call, idInPath, type Service } from './service.ts';
 import type { SessionCreation } from './session-creation.ts';
-import { TurnStream, unlessFailed } from './turn-stream.ts';
+import { streamSource } from './stream-source.ts';
+import { unlessFailed } from './turn-pieces.ts';
+import { sending, TurnRequests } from './turn-requests.ts';
+import { TurnStream } from './turn-stream.ts';
+import { orAborted } from './waiting.ts';
 
 export interface SessionAddress {
   readonly service: Service;
@@ -20,7 +31,7 @@ export interface SessionAddress {
 }
 
 export interface SessionLimits {
-  /** How long the end of a turn is waited for when its stream breaks. */
+  /** How long a broken stream may be without a connection, and how long the end of a turn is waited for without one. */
   readonly recoverMs: number;
   /** A stream that says nothing for so long, not even a heartbeat, is taken for broken. */
   readonly streamIdleMs: number;
@@ -39,8 +50,9 @@ export class ChatSession {
   readonly #creation: SessionCreation;
   readonly #path: string;
   readonly #limits: SessionLimits;
+  readonly #turns: TurnRequests;
   /** The turn of a stream that was left: its end is waited for before the next request that it would disturb. */
-  #abandonedTurnId: string | undefined;
+  #abandoned: { readonly turnId: string; readonly asked: Promise<unknown> } | undefined;
 
   constructor({ service, sessionId, creation, limits }: SessionAddress) {
     this.sessionId = sessionId;
@@ -48,22 +60,20 @@ export class ChatSession {
     this.#creation = creation;
     this.#path = `/v1/sessions/${idInPath(sessionId)}`;
     this.#limits = limits;
+    this.#turns = new TurnRequests({ service, sessionId, recoverMs: limits.recoverMs });
   }
 
   /**
    * Sends the message and answers with the finished turn: its text, its candidates, its state. A blocked turn is an
-   * answer (`isBlocked`), a failed one is an error with its `turnId`. Aborting the signal ends the wait, not the turn.
+   * answer (`isBlocked`), a failed one is an error with its `turnId`. Aborting the signal ends the wait, not the turn. When
+   * no answer comes it is sent again, and becomes one turn all the same.
    * Codes: `turn_in_progress`, `turn_exists`, `version_mismatch`, `history_full`, and those of the model.
    */
   async sendMessage(message: Question, options: SendOptions = {}): Promise<Turn> {
     const { signal, ...rest } = options;
     const turnId = options.turnId ?? newId();
     await this.#settled(signal);
-    const turn = await this.#ask<Turn>('POST', '/messages', {
-      ...sendOf(message, { ...rest, turnId }),
-      turnId,
-      signal,
-    });
+    const turn = await this.#turns.send(sending(sendOf(message, { ...rest, turnId }), turnId), signal);
     return unlessFailed(turn, { sessionId: this.sessionId, turnId });
   }
 
@@ -71,26 +81,23 @@ export class ChatSession {
    * Sends the message and answers with a stream to loop over. Nothing is sent before the first `next()`. The history
    * grows once the answer is complete. Leaving the loop or aborting the signal ends the connection, and the turn with
    * it unless `onDisconnect` is `continue`: then nothing of it is in the history, except when the service had finished
-   * it already. A stream that breaks is completed from the turn. The loop throws what `sendMessage` throws.
+   * it already. A stream that breaks is gone on with where it broke. The loop throws what `sendMessage` throws.
    */
   sendMessageStreaming(message: Question, options: StreamOptions = {}): TurnStream {
     const { signal, onDisconnect = 'cancel', ...rest } = options;
     const turnId = options.turnId ?? newId();
-    const send = { ...sendOf(message, { ...rest, turnId, onDisconnect }), turnId };
-    const source = {
-      sessionId: this.sessionId,
-      turnId,
-      onDisconnect,
-      idleMs: this.#limits.streamIdleMs,
-      open: async (connection: AbortSignal) => {
-        await this.#settled(connection);
-        return this.#openStream({ ...send, signal: connection });
+    const source = streamSource(
+      {
+        sessionId: this.sessionId,
+        message: sending(sendOf(message, { ...rest, turnId, onDisconnect }), turnId),
+        onDisconnect,
+        idleMs: this.#limits.streamIdleMs,
+        recoverMs: this.#limits.recoverMs,
+        ready: (wait) => this.#settled(wait),
+        abandon: (id, hasToBeAsked) => this.#abandon(id, hasToBeAsked),
       },
-      recover: (wait: AbortSignal) => this.#ended(turnId, this.#limits.recoverMs, wait),
-      leave: () => {
-        if (onDisconnect === 'cancel') this.#abandonedTurnId = turnId;
-      },
-    };
+      this.#turns,
+    );
     return new TurnStream(source, signal);
   }
 
@@ -122,7 +129,16 @@ export class ChatSession {
   /** A turn of this session, in the history or not, running or over. Fails with `turn_not_found`. */
   async turn(turnId: string, { signal }: Waiting = {}): Promise<Turn> {
     await this.#creation.ready(signal);
-    return this.#readTurn(turnId, signal);
+    return this.#turns.read(turnId, signal);
+  }
+
+  /**
+   * Ends a running or waiting turn, whoever sent it, and answers with it once it has ended, by this or otherwise. With
+   * `keep: 'partial'` its question and what was said so far are in the history then. Fails with `turn_not_found`.
+   */
+  async cancelTurn(turnId: string, options: CancelOptions = {}): Promise<Turn> {
+    await this.#creation.ready(options.signal);
+    return this.#turns.cancel(turnId, options);
   }
 
   /** Changes the session's configuration: a JSON merge patch. Answers with the session. Fails with `version_mismatch`. */
@@ -149,32 +165,21 @@ export class ChatSession {
     }
   }
 
-  async #openStream(given: Given): Promise<ReadableStream<Uint8Array>> {
-    const call = this.#call('POST', '/messages/stream', given);
-    const headers = { ...call.headers, accept: 'text/event-stream' };
-    const response = await this.#service.open({ ...call, headers });
-    const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
-    if (!response.body || !isStream) throw await wrongKind(call, response);
-    return response.body;
-  }
-
-  #readTurn(turnId: string, signal: AbortSignal | undefined): Promise<Turn> {
-    return this.#ask('GET', `/turns/${idInPath(turnId)}`, { turnId, signal });
-  }
-
-  #ended(turnId: string, forMs: number, signal: AbortSignal | undefined): Promise<Turn> {
-    const address = { sessionId: this.sessionId, turnId };
-    return awaitTurn((limit) => this.#readTurn(turnId, limit), { forMs, address, signal });
+  #abandon(turnId: string, hasToBeAsked: boolean): void {
+    // Whether it was heard is seen when the turn is looked at.
+    const ask = () => this.#turns.cancel(turnId, { signal: AbortSignal.timeout(ABANDONED_MS) }).catch(() => undefined);
+    this.#abandoned = { turnId, asked: hasToBeAsked ? ask() : Promise.resolve() };
   }
 
   /** The session exists, and what was left of a turn that nobody reads any more has ended. */
   async #settled(signal: AbortSignal | undefined): Promise<void> {
     await this.#creation.ready(signal);
-    const turnId = this.#abandonedTurnId;
-    if (turnId === undefined) return;
+    const abandoned = this.#abandoned;
+    if (!abandoned) return;
+    await orAborted(abandoned.asked, signal);
     // An error here says nothing about the request that comes next; if it matters, that one will meet it, too.
-    await this.#ended(turnId, ABANDONED_MS, signal).catch(() => signal?.throwIfAborted());
-    if (this.#abandonedTurnId === turnId) this.#abandonedTurnId = undefined;
+    await this.#turns.ended(abandoned.turnId, signal, ABANDONED_MS).catch(() => signal?.throwIfAborted());
+    if (this.#abandoned === abandoned) this.#abandoned = undefined;
   }
 
   #ask<T>(method: Call['method'], path: string, given: Given): Promise<T> {

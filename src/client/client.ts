@@ -15,6 +15,7 @@ export type { GenerationSettings, SettingOverrides } from '../chat/settings.ts';
 export type { Candidate, Turn, Turn as MultiCandidateTextGenerationResponse } from '../chat/turn.ts';
 export { ChatModel, type ChatModelOptions } from './chat-model.ts';
 export type {
+  CancelOptions,
   HistoryMessage,
   Question,
   SendOptions,

@@ -5,6 +5,8 @@ import { ChatProxyError } from './chat-proxy-error.ts';
 import { orLate } from './waiting.ts';
 
 export interface StreamEvent {
+  /** Where to go on after it; opaque. */
+  readonly id?: string | undefined;
   readonly type: string;
   /** JSON, as it came. */
   readonly data: string;
@@ -14,6 +16,8 @@ export interface ReadRules {
   readonly isLast: (event: StreamEvent) => boolean;
   /** Silence for so long means that the connection is gone, and nobody has said so. */
   readonly idleMs: number;
+  /** The service says how long to wait before coming back. */
+  readonly onRetry?: (ms: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -35,14 +39,15 @@ const END_MS = 500;
  */
 export async function* readEvents(
   body: ReadableStream<Uint8Array>,
-  { isLast, ...rules }: ReadRules,
+  { isLast, onRetry, ...rules }: ReadRules,
 ): AsyncGenerator<StreamEvent, void> {
   const reader = body.getReader();
   const events: StreamEvent[] = [];
   let isTooLarge = false;
   const parser = createParser({
     maxBufferSize: EVENT_CHARACTERS_MAX,
-    onEvent: ({ event = 'message', data }) => events.push({ type: event, data }),
+    onEvent: ({ id, event = 'message', data }) => events.push({ id, type: event, data }),
+    onRetry: (ms) => onRetry?.(ms),
     onError: ({ type }) => {
       isTooLarge ||= type === 'max-buffer-size-exceeded';
     },
@@ -69,7 +74,7 @@ type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
 
 async function* decoded(
   reader: BodyReader,
-  { idleMs, signal }: Omit<ReadRules, 'isLast'>,
+  { idleMs, signal }: Pick<ReadRules, 'idleMs' | 'signal'>,
 ): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
   const silence = () => {

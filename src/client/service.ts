@@ -126,7 +126,17 @@ export async function wrongKind(call: Call, response: Response): Promise<ChatPro
 }
 
 function factsOf({ sessionId, turnId }: Call, response?: Response): ErrorFacts {
-  return { sessionId, turnId: response?.headers.get('turn-id') ?? turnId, status: response?.status };
+  if (!response) return { sessionId, turnId };
+  const { status, headers } = response;
+  const retryAfterMs = retryAfterOf(headers.get('retry-after'));
+  return { sessionId, turnId: headers.get('turn-id') ?? turnId, status, retryAfterMs };
+}
+
+/** Seconds or a date (RFC 9110). Not to be read by pages of another origin: there the problem tells. */
+function retryAfterOf(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
 function parsed(text: string): unknown {

@@ -1,29 +1,18 @@
 // A streamed answer: pieces of text to iterate over, and the whole turn at the end.
 
 import type { Turn } from '../chat/turn.ts';
-import { ChatProxyError, type ProblemDetails, problemError } from './chat-proxy-error.ts';
-import { readEvents, StreamCut, type StreamEvent } from './read-events.ts';
+import type { CancelOptions } from './chat-options.ts';
 import type { TextGenerationResponse } from './responses.ts';
-import { StreamedAnswer } from './streamed-answer.ts';
+import { type PiecesSource, piecesOf } from './turn-pieces.ts';
 import { follow } from './waiting.ts';
 
 /** What a stream needs of its session. */
-export interface StreamSource {
-  readonly sessionId: string;
-  readonly turnId: string;
-  readonly onDisconnect: 'cancel' | 'continue';
-  /** Sends the message. */
-  readonly open: (signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>;
-  /** A connection that says nothing for so long, not even a heartbeat, is taken for broken. */
-  readonly idleMs: number;
-  /** Waits for the end of the turn without the stream. */
-  readonly recover: (signal: AbortSignal) => Promise<Turn>;
+export interface StreamSource extends Omit<PiecesSource, 'isCancelled'> {
+  /** Ends the turn, and answers with it. */
+  readonly cancel: (options: CancelOptions) => Promise<Turn>;
   /** The stream was left while the turn may still be running. */
   readonly leave: () => void;
 }
-
-const TERMINAL = ['turn.committed', 'turn.blocked', 'turn.failed', 'turn.cancelled'];
-const isTerminal = ({ type }: StreamEvent): boolean => TERMINAL.includes(type);
 
 /**
  * What `sendMessageStreaming` answers with. Nothing is sent before the first `next()`. It can be read once, like the
@@ -38,19 +27,22 @@ export class TurnStream implements AsyncIterableIterator<TextGenerationResponse>
    */
   readonly turn: Promise<Turn>;
 
+  readonly #source: StreamSource;
   readonly #pieces: AsyncGenerator<TextGenerationResponse, Turn>;
   readonly #connection = new AbortController();
   readonly #signal: AbortSignal | undefined;
   #unfollow = () => {};
   #state: 'new' | 'reading' | 'over' = 'new';
   #hasLeft = false;
+  #isCancelled = false;
   #resolve: (turn: Turn) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
   constructor(source: StreamSource, signal?: AbortSignal) {
     this.turnId = source.turnId;
+    this.#source = source;
     this.#signal = signal;
-    this.#pieces = piecesOf(source, this.#connection.signal);
+    this.#pieces = piecesOf({ ...source, isCancelled: () => this.#isCancelled }, this.#connection.signal);
     this.turn = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -96,67 +88,22 @@ export class TurnStream implements AsyncIterableIterator<TextGenerationResponse>
     return { done: true, value: undefined };
   }
 
+  /**
+   * Ends the turn on the server, and answers with it once it has ended, by this or otherwise; with `keep: 'partial'` what
+   * was said so far is in the history then. The loop goes on to its normal end: what had been said, then the turn as
+   * `CANCELLED`. A stream that was not begun is left. Fails with `turn_not_found` when the message has not arrived.
+   */
+  async cancel(options: CancelOptions = {}): Promise<Turn> {
+    if (this.#state === 'new') {
+      await this.return();
+      return this.turn;
+    }
+    this.#isCancelled = true;
+    return this.#source.cancel(options);
+  }
+
   #end(): void {
     this.#state = 'over';
     this.#unfollow();
-  }
-}
-
-/** The pieces, then the turn. Fails when the turn failed. */
-async function* piecesOf(source: StreamSource, signal: AbortSignal): AsyncGenerator<TextGenerationResponse, Turn> {
-  const answer = new StreamedAnswer();
-  signal.throwIfAborted();
-  const body = await source.open(signal);
-  try {
-    for await (const event of readEvents(body, { isLast: isTerminal, idleMs: source.idleMs, signal })) {
-      signal.throwIfAborted();
-      if (event.type === 'candidate.delta') yield answer.delta(parse(event, source));
-      else if (event.type === 'candidate.finished') yield answer.finished(parse(event, source));
-      else if (isTerminal(event)) {
-        const turn = answer.whole(parse(event, source));
-        yield* answer.block(turn);
-        return unlessFailed(turn, source);
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof StreamCut)) throw error;
-    return yield* recovered(source, answer, error, signal);
-  }
-  throw new Error('an event stream that neither ended nor broke');
-}
-
-/** A stream broke: the turn is read, and what the stream has not told is told now. */
-async function* recovered(
-  source: StreamSource,
-  answer: StreamedAnswer,
-  cut: StreamCut,
-  signal: AbortSignal,
-): AsyncGenerator<TextGenerationResponse, Turn> {
-  const { sessionId, turnId } = source;
-  const turn = await source.recover(signal);
-  for (const piece of answer.missing(turn)) {
-    yield piece;
-    signal.throwIfAborted();
-  }
-  yield* answer.block(turn);
-  if (turn.state === 'CANCELLED' && source.onDisconnect === 'cancel') {
-    const message = `${cut.message} The service cancelled the turn with it (onDisconnect: "cancel").`;
-    throw new ChatProxyError(message, { sessionId, turnId, cause: cut, retryable: true });
-  }
-  return unlessFailed(turn, source);
-}
-
-export function unlessFailed(turn: Turn, { sessionId, turnId }: { sessionId: string; turnId: string }): Turn {
-  if (turn.state !== 'FAILED') return turn;
-  const facts = { sessionId, turnId };
-  if (turn.problem) throw problemError(turn.problem as Turn['problem'] & ProblemDetails, facts);
-  throw new ChatProxyError('The turn failed.', facts);
-}
-
-function parse<T>({ type, data }: StreamEvent, { sessionId, turnId }: StreamSource): T {
-  try {
-    return JSON.parse(data) as T;
-  } catch (cause) {
-    throw new ChatProxyError(`The event ${type} is no JSON.`, { sessionId, turnId, cause });
   }
 }

@@ -1,4 +1,4 @@
-// Streams that break: the turn is read instead, and the reader gets every word once.
+// Streams that break, and what becomes of their turns: the reader gets every word once, or is told why not.
 
 import { expect, test } from 'vitest';
 import type { ChatProxyError, TextGenerationResponse, TurnStream } from '../../src/client/client.ts';
@@ -25,7 +25,7 @@ test.each([
   ['an end between thoughts', '[[slow:5]] [[thoughts]] Hi', { after: FIRST_DELTA, how: 'end' }],
   ['an end between candidates', '[[slow:5]] [[candidates:2]] Hi', { after: FIRST_DELTA, how: 'end' }],
   ['an end before a signature', '[[slow:5]] [[signature]] Hi', { after: FIRST_DELTA, how: 'end' }],
-] as const)('%s is made good from the turn', async (_name, message, how) => {
+] as const)('%s is made good', async (_name, message, how) => {
   await using scene = await startClient({ fate: breaking({ ...how, isServiceTold: false }) });
   const chat = scene.model.startChat();
   const candidateCount = message.includes('candidates') ? 2 : null;
@@ -121,12 +121,16 @@ test('a service that is away for a while meanwhile is waited for', async () => {
   expect(outages).toBe(0);
 });
 
-test('the end of a turn is not waited for without end', async () => {
+test('where there are no events, the end of a turn is not waited for without end', async () => {
+  const fate = (request: SeenRequest): Fate | undefined =>
+    request.path.endsWith('/events')
+      ? { kind: 'answer', status: 406, type: 'text/html', body: 'No.' }
+      : breaking({ after: FIRST_DELTA, how: 'end', isServiceTold: false })(request);
   await using scene = await startScriptedClient(
     (response) => {
       asStream(response).write(event(said('and then ')));
     },
-    { fate: breaking({ after: FIRST_DELTA, how: 'end', isServiceTold: false }), options: { recoverMs: 300 } },
+    { fate, options: { recoverMs: 300 } },
   );
   const chat = scene.model.startChat();
   const stream = chat.sendMessageStreaming('Hi');
@@ -136,7 +140,7 @@ test('the end of a turn is not waited for without end', async () => {
   expect(await chat.turn(stream.turnId)).toMatchObject({ state: 'RUNNING' });
 });
 
-test('the signal ends that wait, too', async () => {
+test('the signal ends a stream that is gone on with', async () => {
   await using scene = await startScriptedClient(
     (response) => {
       asStream(response).write(event(said('and then ')));

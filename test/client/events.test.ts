@@ -30,7 +30,7 @@ async function startStreams(write: (response: ServerResponse) => unknown): Promi
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
   return {
-    chat: ChatModel.fromPretrained('m', { baseUrl: `http://127.0.0.1:${port}`, recoverMs: 200 }).openChat('s'),
+    chat: ChatModel.fromPretrained('m', { baseUrl: `http://127.0.0.1:${port}`, recoverMs: 2000 }).openChat('s'),
     get connections() {
       return connections;
     },
@@ -88,6 +88,17 @@ test('text that comes with parts is not said twice', async () => {
   const stream = scene.chat.sendMessageStreaming('Hi');
   expect((await readAll(stream))[0]).toMatchObject({ text: 'yes!', parts });
   expect((await stream.turn).candidates[0]).toMatchObject({ text: 'yes!', parts });
+});
+
+test('a stream says how long to wait before coming back', async () => {
+  const times: number[] = [];
+  await using scene = await startStreams((response) => {
+    times.push(performance.now());
+    response.end(times.length === 1 ? `retry: 400\n\n${event('turn.started', TURN)}` : delta('yes') + END);
+  });
+  expect(textOf(await readAll(scene.chat.sendMessageStreaming('Hi')))).toBe('yes');
+  const [cut = 0, again = 0] = times;
+  expect(again - cut).toBeGreaterThan(380);
 });
 
 test('neither the size of the pieces on the wire nor the line ends matter', async () => {

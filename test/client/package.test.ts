@@ -128,6 +128,8 @@ for await (const chunk of stream) {
   const { text, isBlocked, index }: TextGenerationResponse = chunk;
   console.log(text, isBlocked, index, chunk.finishReason);
 }
+export const cancelled: MultiCandidateTextGenerationResponse = await stream.cancel({ keep: 'partial' });
+export const same: MultiCandidateTextGenerationResponse = await chat.cancelTurn(cancelled.turnId);
 export const messages: ChatMessage[] = await chat.messageHistory().toArray();
 export const version: number = (await chat.update({ metadata: { a: null }, ttl: null }, { ifMatch: 3 })).version;
 // @ts-expect-error: a setting that does not exist.

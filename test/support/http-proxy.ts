@@ -20,9 +20,19 @@ export interface SeenRequest {
 /** What becomes of one request; most are passed on. */
 export type Fate =
   /** The proxy answers, and the service is not asked. */
-  | { readonly kind: 'answer'; readonly status: number; readonly type: string; readonly body: string }
-  /** The service is asked, and its answer does not arrive. */
-  | { readonly kind: 'lose' }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly type: string;
+      readonly body: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  /** The connection breaks, and the service is not asked. */
+  | { readonly kind: 'drop' }
+  /** The service is asked, and its answer does not arrive: the connection breaks at its end, or where it begins. */
+  | { readonly kind: 'lose'; readonly at?: 'end' | 'headers' }
+  /** The connection breaks, and the service is asked all the same, so much later. */
+  | { readonly kind: 'late'; readonly until: Promise<void>; readonly onAnswer: (status: number | undefined) => void }
   /** The request waits on the way. */
   | { readonly kind: 'hold'; readonly until: Promise<void> }
   /** That the client has gone is told to the service so much later. */
@@ -51,15 +61,19 @@ export interface HttpProxyRules {
   readonly fate?: (request: SeenRequest) => Fate | undefined;
 }
 
-export async function startHttpProxy(target: string, { prefix = '', fate }: HttpProxyRules = {}): Promise<HttpProxy> {
+/** A load balancer may send every request elsewhere. */
+export type Target = string | (() => string);
+
+export async function startHttpProxy(target: Target, { prefix = '', fate }: HttpProxyRules = {}): Promise<HttpProxy> {
   const seen: SeenRequest[] = [];
   const server = createServer((incoming, response) => {
     const { method = '', url: path = '', headers } = incoming;
     const request = { method, path, headers };
     seen.push(request);
     response.on('error', () => undefined);
-    if (!path.startsWith(prefix)) response.writeHead(404).end();
-    else void pass(incoming, response, `${target}${path.slice(prefix.length)}`, fate?.(request));
+    const base = typeof target === 'string' ? target : target();
+    if (path.startsWith(prefix)) void pass(incoming, response, `${base}${path.slice(prefix.length)}`, fate?.(request));
+    else response.writeHead(404).end();
   });
   let connections = 0;
   server.on('connection', () => {
@@ -93,7 +107,15 @@ async function pass(
 ): Promise<void> {
   if (fate?.kind === 'answer') {
     incoming.resume();
-    response.writeHead(fate.status, { 'content-type': fate.type }).end(fate.body);
+    response.writeHead(fate.status, { 'content-type': fate.type, ...fate.headers }).end(fate.body);
+    return;
+  }
+  if (fate?.kind === 'drop') {
+    response.destroy();
+    return;
+  }
+  if (fate?.kind === 'late') {
+    await passLate(incoming, response, url, fate);
     return;
   }
   if (fate?.kind === 'hold') await fate.until;
@@ -109,7 +131,8 @@ async function pass(
   outgoing.on('response', (answer) => {
     answer.on('error', () => response.destroy());
     if (fate?.kind === 'lose') {
-      answer.resume().once('end', () => response.destroy());
+      if (fate.at === 'headers') response.destroy();
+      else answer.resume().once('end', () => response.destroy());
       return;
     }
     const { 'transfer-encoding': _encoding, connection: _close, ...answerHeaders } = answer.headers;
@@ -123,23 +146,43 @@ async function pass(
   });
 }
 
+async function passLate(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  url: string,
+  { until, onAnswer }: Fate & { kind: 'late' },
+): Promise<void> {
+  const { method, headers } = incoming;
+  const pieces: Buffer[] = [];
+  for await (const piece of incoming) pieces.push(piece as Buffer);
+  response.destroy();
+  await until;
+  const outgoing = requestOf(url, { method, headers: { ...headers, connection: 'close' }, agent: false });
+  outgoing.on('error', () => undefined);
+  outgoing.on('response', (answer) => {
+    answer.on('error', () => undefined).once('end', () => onAnswer(answer.statusCode));
+    answer.resume();
+  });
+  outgoing.end(Buffer.concat(pieces));
+}
+
 function relayUntil(answer: IncomingMessage, response: ServerResponse, fate: Fate & { kind: 'break' }): void {
   let text = '';
   let isBroken = false;
   answer.setEncoding('utf8').on('data', (piece: string) => {
     if (isBroken) return;
+    const told = text.length;
     text += piece;
     const found = fate.after.exec(text);
-    if (!found) return;
-    isBroken = true;
-    // A prefix of the text, and not what happened to be in the same packet.
-    response.write(text.slice(0, found.index + found[0].length), () => {
-      if (fate.how === 'end') response.end();
-      if (fate.how === 'reset') response.socket?.resetAndDestroy();
+    isBroken = found !== null;
+    // Up to the match, and not what happened to be in the same packet.
+    const end = found ? found.index + found[0].length : text.length;
+    response.write(text.slice(told, end), () => {
+      if (found && fate.how === 'end') response.end();
+      if (found && fate.how === 'reset') response.socket?.resetAndDestroy();
     });
   });
-  // What was held back while nothing matched.
   answer.once('end', () => {
-    if (!isBroken) response.end(text);
+    if (!isBroken) response.end();
   });
 }
