@@ -1,8 +1,8 @@
 // The turn that an earlier send of the same idempotency key has made, as the later one follows it: wherever it runs or ran.
 
 import type { ChatDependencies } from './begin-turn.ts';
-import { ChatError } from './errors.ts';
 import type { TurnView } from './frame-log.ts';
+import { unlessExpired } from './refusals.ts';
 import { replayOf } from './replay.ts';
 import type { SessionKey } from './session.ts';
 import { isOpen, type Turn } from './turn.ts';
@@ -44,6 +44,10 @@ export class EarlierTurn {
    */
   async view(cursor?: EventCursor): Promise<TurnView> {
     if (cursor) return (await this.#view(cursor)) ?? this.#lastEvent();
+    return this.#whole();
+  }
+
+  async #whole(): Promise<TurnView> {
     return (await this.#view().catch(unlessExpired)) ?? replayOf(await this.#read());
   }
 
@@ -53,12 +57,7 @@ export class EarlierTurn {
 
   /** For who has seen everything: a send is answered to its last event. */
   async #lastEvent(): Promise<TurnView> {
-    const whole = await this.#view();
-    return whole ? { ...whole, afterSeq: whole.log.lastSeq - 1 } : replayOf(await this.#read());
+    const whole = await this.#whole();
+    return { ...whole, afterSeq: whole.log.lastSeq - 1 };
   }
-}
-
-function unlessExpired(error: unknown): undefined {
-  if (error instanceof ChatError && error.code === 'log_expired') return undefined;
-  throw error;
 }

@@ -32,3 +32,13 @@ export function idempotencyMismatch(): ChatError {
 export function invalidPageToken(): ChatError {
   return new ChatError('invalid_page_token', 'The page token is not one of this listing.');
 }
+
+export function logExpired(): ChatError {
+  return new ChatError('log_expired', 'The events of the turn are not kept any more. The turn can still be read.');
+}
+
+/** For who can do without the log. */
+export function unlessExpired(error: unknown): undefined {
+  if (error instanceof ChatError && error.code === 'log_expired') return undefined;
+  throw error;
+}

@@ -3,9 +3,9 @@
 import { isPlainText } from './content.ts';
 import { FrameLog, type TurnView } from './frame-log.ts';
 import type { Turn, TurnEndState } from './turn.ts';
-import { candidateFinished, encodeFrame, type TurnEvent, terminalEvent } from './turn-event.ts';
+import { candidateFinished, type EventCursor, encodeFrame, type TurnEvent, terminalEvent } from './turn-event.ts';
 
-/** Their ids are their own, and not those of a place in line: nobody can go on from them. */
+/** Their ids are their own, and not those of a place in line: a viewer goes on from them in the same replay. */
 const EPOCH = 0;
 const FIRST_SEQ = 10;
 
@@ -17,6 +17,18 @@ class Replay extends FrameLog {
     );
     this.finish();
   }
+}
+
+/** Whether this is the id of an event of a replay. */
+export function isOfReplay({ epoch, seq }: EventCursor): boolean {
+  return epoch === EPOCH && seq >= FIRST_SEQ;
+}
+
+/** What comes after an event of the replay; `undefined` when nothing does. `turn` is over. */
+export function replayAfter(turn: Turn, { seq }: EventCursor): TurnView | undefined {
+  const replay = replayOf(turn);
+  const afterSeq = seq - FIRST_SEQ + 1;
+  return replay.log.frameAfter(afterSeq) && { ...replay, afterSeq };
 }
 
 /** `turn` is over. */

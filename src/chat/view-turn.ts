@@ -4,10 +4,12 @@ import type { Clock } from './clock.ts';
 import { ChatError, invalidField } from './errors.ts';
 import type { FollowedTurns } from './followed-turns.ts';
 import type { FrameSource, TurnView } from './frame-log.ts';
+import { logExpired } from './refusals.ts';
+import { isOfReplay, replayAfter } from './replay.ts';
 import type { RunningTurns } from './running-turns.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore } from './session-store.ts';
-import type { Turn } from './turn.ts';
+import { isOpen, type Turn } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
 import { viewWaiting } from './view-waiting.ts';
 
@@ -42,6 +44,7 @@ export async function viewTurn(
   if (turn.state === 'QUEUED') {
     return viewWaiting(key, turn, readTurn, () => viewTurn(key, { turnId }, readTurn, deps), deps);
   }
+  if (cursor && isOfReplay(cursor) && !isOpen(turn)) return replayAfter(turn, cursor);
   const epoch = await store.epochOf(key, turnId);
   // It ended while it waited: there never was a log.
   if (!Number.isInteger(epoch)) throw logExpired();
@@ -57,10 +60,6 @@ export async function viewTurn(
     throw new ChatError('draining', 'This replica is being shut down. Go on elsewhere.');
   }
   throw logExpired();
-}
-
-function logExpired(): ChatError {
-  return new ChatError('log_expired', 'The events of the turn are not kept any more. The turn can still be read.');
 }
 
 function seqIn(epoch: number, cursor: EventCursor | undefined): number {

@@ -3,6 +3,7 @@
 import type { Clock } from './clock.ts';
 import { asChatError } from './errors.ts';
 import type { TurnView } from './frame-log.ts';
+import { unlessExpired } from './refusals.ts';
 import { replayOf } from './replay.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore, Watch } from './session-store.ts';
@@ -67,7 +68,7 @@ class WaitingView {
   async #lookOnce(): Promise<void> {
     const turn = await this.#readTurn();
     if (turn.state === 'QUEUED') return;
-    const running = (await this.#view().catch(() => undefined)) ?? (isOpen(turn) ? undefined : replayOf(turn));
+    const running = (await this.#view().catch(unlessExpired)) ?? (isOpen(turn) ? undefined : replayOf(turn));
     if (!running) return;
     this.#stopWaiting();
     this.#running = running;

@@ -118,6 +118,22 @@ describe('the same send', () => {
     expect(await client.stream(path, BODY, seen).done()).toMatchObject({ status: 410, json: { code: 'log_expired' } });
   });
 
+  it('goes on where it was left off when it is told from its record', async () => {
+    const { path, open } = await session();
+    open();
+    await client.stream(path, { ...BODY, turnId: 'it' }, key('k')).done();
+    for (const message of ['a', 'b']) await client.post(`${path}/messages`, { message });
+    const { events } = await client.stream(path, { ...BODY, turnId: 'it' }, key('k')).done();
+    for (const [index, { id }] of events.entries()) {
+      const seen = { 'last-event-id': id };
+      const again = await client.stream(path, { ...BODY, turnId: 'it' }, { ...key('k'), ...seen }).done();
+      const isLast = index === events.length - 1;
+      expect(again.events).toEqual(events.slice(isLast ? -1 : index + 1));
+      const viewed = await client.events(`${path}/turns/it/events`, seen).done();
+      expect([viewed.status, viewed.events]).toEqual(isLast ? [204, []] : [200, again.events]);
+    }
+  });
+
   it('is not hindered by what has changed since: version, model, another turn that runs', async () => {
     const { path, open } = await session();
     open();
