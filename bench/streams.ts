@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
 import { RedisServer } from '../test/support/redis-server.ts';
+import { resourcesOf } from '../test/support/resources.ts';
 
 const STREAMS = Number(process.argv[2] ?? 200);
 const CHUNKS = Number(process.argv[3] ?? 60);
@@ -80,17 +81,12 @@ function cpuOf({ pid }: ChildProcess): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-function rssOf({ pid }: ChildProcess): number {
-  const line = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Math.round(Number(line?.[1] ?? 0) / 1024);
-}
-
 async function measure(child: ChildProcess, port: number, paths: readonly string[]): Promise<Result> {
   const lags: number[] = [];
   const cpuBefore = cpuOf(child);
   let rssMb = 0;
   const look = setInterval(() => {
-    rssMb = Math.max(rssMb, rssOf(child));
+    rssMb = Math.max(rssMb, resourcesOf(child.pid ?? 0)?.rssMiB ?? 0);
   }, 500);
   await Promise.all(
     paths.map((path) =>

@@ -1,6 +1,8 @@
 // What a run has seen: every operation of every client with its outcome, what the model was asked, what is left in the
 // store, and how the processes are. The checker judges it, and nothing else.
 
+import type { Resources } from '../test/support/resources.ts';
+
 /**
  * `ok`: done, and acknowledged. `fail`: refused, or ended without a trace in the history. `info`: nobody knows (a reset,
  * a time-out, a stream without its terminal event, a store that did not answer).
@@ -117,11 +119,6 @@ export interface ModelCall {
 export interface KeyLeft {
   readonly name: string;
   readonly ttlMs: number;
-}
-
-export interface Resources {
-  readonly fds: number;
-  readonly rssMiB: number;
 }
 
 export interface ProcessFact {

@@ -1,11 +1,11 @@
 // One replica of the service: a process that is killed, frozen, drained and started again on its port, and whose log is
 // read for what must never be in it.
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { freePort } from '../test/support/free-port.ts';
+import { type Resources, resourcesOf } from '../test/support/resources.ts';
 import { type SpawnedService, spawnService, statusOf } from '../test/support/spawned-service.ts';
 import { until } from '../test/support/until.ts';
-import type { ProcessFact, Resources } from './evidence.ts';
+import type { ProcessFact } from './evidence.ts';
 import type { Links } from './links.ts';
 import { MODEL } from './model.ts';
 import type { RedisTopology } from './redis-topology.ts';
@@ -121,14 +121,7 @@ export class Replica {
 
   #resources(): Resources | undefined {
     const pid = this.#service?.process.pid;
-    if (pid === undefined) return undefined;
-    try {
-      const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-      return { fds: readdirSync(`/proc/${pid}/fd`).length, rssMiB: Math.round(Number(rss?.[1] ?? 0) / 1024) };
-    } catch {
-      // No such file system here, or the process has just gone.
-      return undefined;
-    }
+    return pid === undefined ? undefined : resourcesOf(pid);
   }
 
   #alarm(text: string): void {

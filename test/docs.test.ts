@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { VARIABLES } from '../src/config/environment.ts';
+import { readEnvironment, VARIABLES } from '../src/config/environment.ts';
 
 const root = new URL('../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
@@ -16,8 +16,27 @@ test('docs/configuration.md names every variable, and no other', () => {
   expect([...named].sort()).toEqual([...VARIABLES].sort());
 });
 
+test('deploy/nginx.conf goes with what the service does by default', () => {
+  const nginx = read('deploy/nginx.conf');
+  const { env } = readEnvironment({});
+  const numbersOf = (setting: string) =>
+    [...nginx.matchAll(new RegExp(`^ *${setting} (\\d+)[sm];`, 'gm'))].map(([, number]) => Number(number));
+  expect(numbersOf('client_max_body_size').map((mib) => mib * 1024 ** 2)).toEqual([env.BODY_LIMIT_BYTES]);
+  expect(numbersOf('send_timeout')).toEqual([env.CLIENT_STALL_TIMEOUT_MS / 1000]);
+  const [answers = 0, streams = 0] = numbersOf('proxy_read_timeout');
+  expect(answers * 1000).toBeGreaterThan(env.TURN_TIMEOUT_MS + env.FINISH_BUDGET_MS);
+  expect(streams * 1000).toBeGreaterThanOrEqual(3 * env.HEARTBEAT_MS);
+});
+
 test('the files that the documents link to exist', () => {
-  const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/turns.md'];
+  const documents = [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    'docs/turns.md',
+    'docs/operations.md',
+  ];
   const dead = documents.flatMap((document) =>
     [...read(document).matchAll(/\]\(([^)#:]+)\)/g)]
       .map(([, path = '']) => path)

@@ -70,7 +70,8 @@ export async function startGuarded(
 function watch(pid: number, folder: string): ChildProcess {
   // A process that is just dying may still write into the folder: then once more.
   const remove = 'rm -rf -- "$2" 2>/dev/null || { sleep 1; rm -rf -- "$2"; }';
-  const script = `cat >/dev/null; kill -9 "$1" 2>/dev/null; ${remove}`;
+  // Asked politely first: an nginx that is killed leaves its workers behind.
+  const script = `cat >/dev/null; kill "$1" 2>/dev/null && sleep 1; kill -9 "$1" 2>/dev/null; ${remove}`;
   const watcher = spawn('sh', ['-c', script, 'sh', String(pid), folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,

@@ -26,7 +26,7 @@ async function startOrExplain(): Promise<RedisServer> {
   try {
     return await RedisServer.start();
   } catch (error) {
-    throw new Error('The tests need redis-server on the PATH, or TEST_REDIS_URL. See scripts/ensure-redis.js.', {
+    throw new Error('The tests need redis-server on the PATH, or TEST_REDIS_URL. See scripts/ensure-servers.js.', {
       cause: error,
     });
   }
