@@ -1,6 +1,7 @@
 // The turn that an earlier send of the same idempotency key has made, as the later one follows it: wherever it runs or ran.
 
 import type { ChatDependencies } from './begin-turn.ts';
+import { ChatError } from './errors.ts';
 import type { TurnView } from './frame-log.ts';
 import { unlessExpired } from './refusals.ts';
 import { replayOf } from './replay.ts';
@@ -28,11 +29,12 @@ export class EarlierTurn {
     return this.#read();
   }
 
-  /** Once it has ended, however long that takes. */
+  /** Once it has ended, however long that takes. Fails with `draining` when this replica cannot wait for it. */
   async ended(): Promise<Turn> {
-    for (;;) {
+    for (let isLetGo = false; ; isLetGo = this.#deps.running.isDraining) {
       const turn = await this.#read();
       if (!isOpen(turn)) return turn;
+      if (isLetGo) throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
       const view = await this.#view().catch(unlessExpired);
       if (view) await hasEnded(view.log).finally(() => view.release());
     }

@@ -1,7 +1,8 @@
 // How a viewer comes to the log of a turn, wherever it is produced, and wherever it has been left off.
 
 import type { Clock } from './clock.ts';
-import { ChatError, invalidField } from './errors.ts';
+import { invalidField } from './errors.ts';
+import type { FollowedLog } from './followed-log.ts';
 import type { FollowedTurns } from './followed-turns.ts';
 import type { FrameSource, TurnView } from './frame-log.ts';
 import { logExpired } from './refusals.ts';
@@ -29,7 +30,7 @@ export interface ViewRequest {
 /**
  * The log of a turn after the cursor, then what comes; `undefined` when the turn is over and nothing does. `readTurn` ends
  * a turn whose producer is dead. Fails with `invalid_argument` for a cursor of another turn, `turn_not_found`,
- * `session_not_found`, `log_expired`, `draining`, `store_unavailable`.
+ * `session_not_found`, `log_expired`, `store_unavailable`.
  */
 export async function viewTurn(
   key: SessionKey,
@@ -50,16 +51,20 @@ export async function viewTurn(
   if (!Number.isInteger(epoch)) throw logExpired();
   const afterSeq = seqIn(epoch, cursor);
   const { log, release } = await followed.follow(key, turn, epoch);
-  if (log.frameAfter(afterSeq) || !log.hasEnded) {
-    // A turn that is over has a log with an end, or none.
-    if (turn.state === 'RUNNING' || log.isComplete) return { log, afterSeq, release };
-  }
+  const hasMore = log.frameAfter(afterSeq) !== undefined || !log.hasEnded;
+  if (hasMore ? turn.state === 'RUNNING' || log.isComplete : isLetGo(log, turn)) return { log, afterSeq, release };
   release();
+  // A turn that is over has a log with an end, or none.
   if (log.isComplete) return undefined;
-  if (turn.state === 'RUNNING' && !log.hasExpired) {
-    throw new ChatError('draining', 'This replica is being shut down. Go on elsewhere.');
-  }
   throw logExpired();
+}
+
+/**
+ * This replica is being shut down, and has nothing to tell of a turn that runs elsewhere. The view ends without a last event,
+ * which brings its viewer back elsewhere; a refusal would be taken for final by an EventSource.
+ */
+function isLetGo(log: FollowedLog, turn: Turn): boolean {
+  return turn.state === 'RUNNING' && !log.isComplete && !log.hasExpired;
 }
 
 function seqIn(epoch: number, cursor: EventCursor | undefined): number {

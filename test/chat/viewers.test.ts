@@ -1,6 +1,7 @@
 // Who may watch a turn from where: cursors, logs that are gone, and what viewers of one turn share.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EarlierTurn } from '../../src/chat/earlier-turn.ts';
 import { ask } from '../support/chat-scene.ts';
 import { settle } from '../support/manual-clock.ts';
 import { Reader, ViewScene } from '../support/view-scene.ts';
@@ -154,7 +155,7 @@ describe('viewers of one turn', () => {
     reader?.leave();
   });
 
-  it('get from a replica that closes what is there already, and then a refusal', async () => {
+  it('get from a replica that closes what is there already, and then an end that is none', async () => {
     const turn = await scene.begin();
     await scene.say('Hel');
     scene.there.followed.close();
@@ -163,13 +164,31 @@ describe('viewers of one turn', () => {
     expect(reader?.hasEnded).toBe(true);
     reader?.leave();
     const cursor = reader?.cursor ?? { epoch: 0, seq: 0 };
-    await expect(scene.view('t', cursor)).rejects.toMatchObject({ code: 'draining' });
+    const nothing = await scene.view('t', cursor);
+    expect([nothing?.hasEnded, nothing?.types]).toEqual([true, []]);
+    nothing?.leave();
     scene.here.model.call.text('lo', 'STOP');
     scene.here.model.call.end();
     await turn.ended;
     const whole = await scene.view();
     expect(whole?.types.at(-1)).toBe('turn.committed');
     whole?.leave();
+  });
+
+  it('who wait for the end of a turn of another replica are sent there when theirs closes', async () => {
+    const send = { ...ask('Hi', { turnId: 't' }), idempotency: { key: 'k', fingerprint: 'same' } };
+    const turn = await scene.here.open().sendMessageStreaming(send);
+    const earlier = await scene.there.open().sendMessage(send);
+    if (!(earlier instanceof EarlierTurn)) throw new Error('it is another turn');
+    const ended = earlier.ended();
+    const refused = expect(ended).rejects.toMatchObject({ code: 'draining' });
+    await settle();
+    const drained = scene.there.running.drain(20_000);
+    scene.there.followed.close();
+    await refused;
+    await drained;
+    turn.cancel();
+    await turn.ended;
   });
 
   it('who come to a replica that closes get the whole turn, also while an older viewer still holds half of it', async () => {

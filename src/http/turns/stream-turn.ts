@@ -27,7 +27,7 @@ export const streamTurn: Route = (app, { sessions, sse }) => {
         response: {
           200: eventStream('The events after the cursor, then what comes.', EventStream),
           204: { ...NO_CONTENT, description: 'The turn is over, and nothing comes after the cursor.' },
-          ...problems({ hasBody: false }, 'session_not_found', 'turn_not_found', 'log_expired', 'draining'),
+          ...problems({ hasBody: false }, 'session_not_found', 'turn_not_found', 'log_expired'),
         },
       },
     },
