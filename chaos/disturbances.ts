@@ -1,8 +1,8 @@
 // What can be done to the processes and the network of a run. Each disturbance says what it did, holds for a while, and
 // puts right what it has broken.
 
+import type { LinkFault } from '../test/support/fault-proxy.ts';
 import type { RedisServer } from '../test/support/redis-server.ts';
-import type { LinkFault } from './fault-proxy.ts';
 import { inflict, type LinkTarget } from './links.ts';
 import type { Random } from './random.ts';
 import { ask, onNode, type RedisTopology } from './redis-topology.ts';
