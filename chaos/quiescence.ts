@@ -1,4 +1,4 @@
-// The end of a run: everything is whole again, leases have run out, and every session is asked, on every replica, for what
+// The end of a round: everything is whole again, leases have run out, and every session is asked, on every replica, for what
 // it has become.
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -27,11 +27,12 @@ export async function awaitIdle(api: ServiceApi, sessionIds: readonly string[]):
 }
 
 /** Each session takes one more turn, on some replica: recorded, and expected to commit. */
-export async function probe(api: ServiceApi, sessionIds: readonly string[]): Promise<void> {
+export async function probe(api: ServiceApi, sessionIds: readonly string[], round: number): Promise<void> {
   for (const [index, sessionId] of sessionIds.entries()) {
-    const token = `q-probe-${index}`;
+    const name = `probe-${round}-${index}`;
+    const token = `q-${name}`;
     const call = { client: 'finale', sessionId, replica: index % api.replicas };
-    const question = { token, question: token, body: { message: token, turnId: `t-probe-${index}` }, isProbe: true };
+    const question = { token, question: token, body: { message: token, turnId: `t-${name}` }, isProbe: true };
     await api.send(call, question, 'unary', (turnId) => api.turn(call, turnId));
   }
 }
@@ -67,7 +68,7 @@ function turnsBySession(operations: readonly Operation[]): ReadonlyMap<string, R
   const bySession = new Map<string, Set<string>>();
   for (const operation of operations) {
     if (operation.kind !== 'send') continue;
-    const { sessionId, turnId } = operation;
+    const { sessionId, turnId = operation.wanted } = operation;
     if (turnId === undefined) continue;
     bySession.set(sessionId, (bySession.get(sessionId) ?? new Set()).add(turnId));
   }

@@ -10,6 +10,7 @@ import type { Links } from './links.ts';
 import { MODEL } from './model.ts';
 import type { RedisTopology } from './redis-topology.ts';
 
+const OTHER_CLOCK = new URL('./other-clock.js', import.meta.url).href;
 const ALARMS =
   /^.*(uncaughtException|unhandledRejection|MaxListenersExceeded|heap out of memory|"code":"internal").*$/gim;
 const OF_ONE_REQUEST = /"(time|reqId)":"[^"]*",/g;
@@ -23,6 +24,8 @@ export interface ReplicaOptions {
   readonly topology: RedisTopology;
   readonly links: Links;
   readonly prefix: string;
+  /** How wrong its clock is. */
+  readonly clockMs: number;
   readonly variables: Readonly<Record<string, string>>;
 }
 
@@ -38,7 +41,7 @@ export class Replica {
   readonly #toldToEnd = new WeakSet<SpawnedService>();
 
   private constructor(options: ReplicaOptions, port: number) {
-    const { number, topology, links, prefix, variables } = options;
+    const { number, topology, links, prefix, clockMs, variables } = options;
     this.number = number;
     this.links = links;
     this.url = `http://127.0.0.1:${port}`;
@@ -48,6 +51,7 @@ export class Replica {
       VERTEX_AI_EMULATOR_HOST: links.model.address,
       DEFAULT_MODEL: MODEL,
       LOG_LEVEL: 'warn',
+      ...(clockMs === 0 ? {} : { NODE_OPTIONS: `--import=${OTHER_CLOCK}`, CLOCK_WRONG_MS: String(clockMs) }),
       ...topology.environment(links.via),
       ...variables,
     };
