@@ -84,11 +84,16 @@ function blockReasonOf(candidate: AnswerCandidate | undefined): string {
   return reason && !USABLE_FINISHES.has(reason) ? reason : 'EMPTY';
 }
 
-/** The text that may stay of an answer that was cut short; none beside a function call, which nobody could answer. */
-export function textToKeep({ candidates }: Answer): string {
+/**
+ * The text that may stay of an answer that was cut short: none beside a function call, which nobody could answer, and none
+ * that the model has taken back (SAFETY and the like).
+ */
+export function textToKeep({ candidates, promptBlockReason }: Answer): string {
   const first = candidates.find(({ index }) => index === 0);
-  const hasCall = first?.parts.some((part) => part.functionCall !== undefined);
-  return first && !hasCall ? visibleText(first.parts) : '';
+  if (!first || promptBlockReason) return '';
+  if (first.parts.some((part) => part.functionCall !== undefined)) return '';
+  const isRefused = hasFinished(first) && !USABLE_FINISHES.has(first.finishReason ?? '');
+  return isRefused ? '' : visibleText(first.parts);
 }
 
 /** The candidate as clients read it. `verdict` is absent while the answer is incomplete: nothing is blocked then. */

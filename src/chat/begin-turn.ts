@@ -3,7 +3,7 @@
 
 import { cancelTurn } from './cancel-turn.ts';
 import type { BeginTurn, Begun } from './claim.ts';
-import { claimSession, idempotencyMismatch } from './claim-session.ts';
+import { claimSession } from './claim-session.ts';
 import { isoTime } from './clock.ts';
 import { answeredCalls, checkFileUris, checkUserParts, type Part } from './content.ts';
 import { ChatError } from './errors.ts';
@@ -11,6 +11,7 @@ import type { FollowedTurns } from './followed-turns.ts';
 import type { ModelRequest } from './language-model.ts';
 import { nextRequest, type Send } from './next-request.ts';
 import { decodeConfig, decodeMessage, decodeTurn, encodeMessage, encodeTurn } from './records.ts';
+import { idempotencyMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { RunningTurns } from './running-turns.ts';
 import type { SessionKey } from './session.ts';
@@ -19,8 +20,8 @@ import type { TurnDependencies } from './turn-plan.ts';
 import { type Attempted, WaitingTurn } from './waiting-turn.ts';
 import type { WaitingTurns } from './waiting-turns.ts';
 
-/** How long a send can be sent again. */
-const IDEMPOTENCY_TTL_MS = 86_400_000;
+/** How long a request can be sent again. */
+export const IDEMPOTENCY_TTL_MS = 86_400_000;
 
 export interface ChatLimits {
   readonly configBytesMax: number;

@@ -4,9 +4,10 @@
 
 import { beginTurn, type ChatDependencies } from './begin-turn.ts';
 import { cancelTurn } from './cancel-turn.ts';
+import { changeSession } from './change-session.ts';
 import { checkFileUris, checkUserParts, type Message, type Part } from './content.ts';
 import { EarlierTurn } from './earlier-turn.ts';
-import { asChatError, ChatError, invalidField } from './errors.ts';
+import { asChatError, invalidField } from './errors.ts';
 import type { TurnView } from './frame-log.ts';
 import type { TokenCount } from './language-model.ts';
 import { pageOfMessages } from './message-page.ts';
@@ -14,13 +15,14 @@ import { type Send, standingRequest } from './next-request.ts';
 import { presentSession } from './present-session.ts';
 import { dropWaiting, reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeMessage, decodeTurn, encodeLimitedConfig } from './records.ts';
-import { versionMismatch } from './refusals.ts';
+import { rewindSession } from './rewind-session.ts';
 import type { RunningTurn } from './running-turn.ts';
 import {
   METADATA_PAIRS_MAX,
   type MessageOrder,
   mergePatch,
   type Page,
+  type RewindTarget,
   type Session,
   type SessionConfig,
   type SessionKey,
@@ -43,9 +45,6 @@ export interface MessagePageRequest {
 /** A send that wants nothing of its turn but that it runs. */
 type PlainSend = Send & { readonly idempotency?: undefined; readonly onBusy?: undefined };
 
-/** How often a step is taken again when the session changes under it, before giving up. */
-const CONFLICT_RETRIES = 8;
-
 export class ChatSession {
   readonly key: SessionKey;
   readonly #deps: ChatDependencies;
@@ -66,20 +65,19 @@ export class ChatSession {
    * `payload_too_large`, `session_not_found`.
    */
   async update(patch: SessionPatch, ifVersion?: number): Promise<Session> {
-    const attempt = this.#deps.newId();
-    for (let retries = 0; ; retries += 1) {
-      const stored = await this.#deps.store.read(this.key);
-      if (ifVersion !== undefined && stored.version !== ifVersion) throw versionMismatch(stored.version);
+    const { store, clock } = this.#deps;
+    const read = () => store.read(this.key);
+    const write = async (stored: StoredSession, attempt: string) => {
       const change = this.#patched(stored, patch);
-      if (!change) return presentSession(stored, this.#deps.clock.now());
-      try {
-        const update = { ...change, ifVersion: stored.version, attempt };
-        return presentSession(await this.#deps.store.update(this.key, update), this.#deps.clock.now());
-      } catch (error) {
-        const isRace = error instanceof ChatError && error.code === 'version_mismatch' && ifVersion === undefined;
-        if (!isRace || retries >= CONFLICT_RETRIES) throw error;
-      }
-    }
+      return change ? store.update(this.key, { ...change, ifVersion: stored.version, attempt }) : stored;
+    };
+    return presentSession(await changeSession({ read, ifVersion, write }, this.#deps), clock.now());
+  }
+
+  /** Removes what comes after a message of the history. Promises and errors: `rewindSession`. */
+  async rewind(target: RewindTarget, ifVersion?: number): Promise<Session> {
+    const stored = await rewindSession(this.key, { target, ifVersion }, () => this.#readAlive(), this.#deps);
+    return presentSession(stored, this.#deps.clock.now());
   }
 
   /** Removes every trace, and cancels a running turn: nothing of it can be written afterwards. */

@@ -1,7 +1,8 @@
 // The sessions of an owner: made, listed, opened.
 
-import type { ChatDependencies } from './begin-turn.ts';
+import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './begin-turn.ts';
 import { ChatSession } from './chat-session.ts';
+import type { Idempotency } from './claim.ts';
 import { isoTime } from './clock.ts';
 import { checkFileUris, checkHistory, type KeptMessage, openCalls, visibleText } from './content.ts';
 import { ChatError, invalidField } from './errors.ts';
@@ -29,8 +30,11 @@ export class ChatSessions {
     return new ChatSession({ owner, sessionId }, this.#deps);
   }
 
-  /** Fails with `session_exists`, `invalid_argument`, `payload_too_large`, `history_full`. */
-  async create(owner: string, given: NewSession): Promise<Session> {
+  /**
+   * With an idempotency key: the session that the same call has made before, as it is now. Fails with `session_exists`,
+   * `invalid_argument`, `payload_too_large`, `history_full`, `idempotency_mismatch`.
+   */
+  async create(owner: string, given: NewSession, idempotency?: Idempotency): Promise<Session> {
     const { id, ttl, messageHistory, ...fields } = definedOnly(given);
     const model = fields.model ?? this.#options.defaultModel;
     if (model === undefined) throw invalidField('/model', 'is required: this service has no default model');
@@ -51,6 +55,7 @@ export class ChatSessions {
         messages: encoded,
         openCalls: openCalls(messages.at(-1)),
         attempt: newId(),
+        ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
       },
     );
     return presentSession(stored, this.#deps.clock.now());

@@ -4,7 +4,7 @@
 import type { BeginTurn, Begun, Holder } from './claim.ts';
 import { asChatError, ChatError, invalidField } from './errors.ts';
 import { dropWaiting, type ReapDependencies, reapTurn } from './reap-turn.ts';
-import { versionMismatch } from './refusals.ts';
+import { idempotencyMismatch, turnInProgress, versionMismatch } from './refusals.ts';
 import type { SessionKey } from './session.ts';
 import type { TurnDependencies } from './turn-plan.ts';
 
@@ -71,10 +71,7 @@ function orRefusal(begun: Begun): Claimed {
     case 'idempotency_mismatch':
       throw idempotencyMismatch();
     case 'busy':
-      throw new ChatError('turn_in_progress', 'Another turn of this session is running.', {
-        activeTurnId: begun.turnId,
-        retryAfterS: 1,
-      });
+      throw turnInProgress(begun.turnId);
     case 'queue_full':
       throw new ChatError('queue_full', 'Too many turns wait for this session already.', { retryAfterS: 1 });
     case 'turn_exists':
@@ -90,8 +87,4 @@ function orRefusal(begun: Begun): Claimed {
     default:
       return begun satisfies never;
   }
-}
-
-export function idempotencyMismatch(): ChatError {
-  return new ChatError('idempotency_mismatch', 'This idempotency key was used for another request.');
 }

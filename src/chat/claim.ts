@@ -1,9 +1,14 @@
 // What it takes to claim a session for a turn, and what can come of it: a part of the port to the store.
 
-/** A key by which a caller names one send, so that it can be sent again; and what was sent with it. */
+/** A key by which a caller names one request, so that it can be sent again; and what was sent with it. */
 export interface Idempotency {
   readonly key: string;
   readonly fingerprint: string;
+}
+
+/** The same with the time for which it can be sent again. */
+export interface KeptIdempotency extends Idempotency {
+  readonly ttlMs: number;
 }
 
 export type OnBusy = 'reject' | 'enqueue' | 'interrupt';
@@ -26,7 +31,7 @@ export interface LeaveLine {
 
 export interface BeginTurn {
   readonly turnId: string;
-  readonly idempotency?: Idempotency & { readonly ttlMs: number };
+  readonly idempotency?: KeptIdempotency;
   /**
    * What to do while another turn runs, or waits: be refused, wait in line, wait at its front; or begin, or keep the place
    * that was taken before, for another lease.

@@ -2,13 +2,14 @@
 // comes. A ring of the session's doorbell says when to read; a timer reads anyway, since rings can be lost, and notices a
 // producer that has died. One for each turn and process, however many viewers there are.
 
-import { type Clock, isoTime } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { ChatError } from './errors.ts';
 import { FrameLog } from './frame-log.ts';
 import type { SessionKey } from './session.ts';
 import type { RunningMark, SessionStore, Watch } from './session-store.ts';
 import type { Turn } from './turn.ts';
 import { encodeFrame, isTerminal, REAPER_SEQ, splitFrames, terminalEvent } from './turn-event.ts';
+import { cancelledTurn } from './unproduced-turn.ts';
 
 export interface FollowRules {
   /** How often the log is read without a ring. */
@@ -167,7 +168,7 @@ export class FollowedLog extends FrameLog {
    */
   #endAsDeleted(): void {
     if (this.hasEnded) return;
-    const turn = { ...this.#turn, state: 'CANCELLED' as const, endTime: isoTime(this.#deps.clock.now()) };
+    const turn = cancelledTurn(this.#turn, this.#deps);
     this.add([encodeFrame(this.epoch, REAPER_SEQ, terminalEvent(turn))]);
     this.#complete();
   }

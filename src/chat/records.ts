@@ -3,6 +3,7 @@
 import { type KeptMessage, visibleText } from './content.ts';
 import { ChatError } from './errors.ts';
 import type { SessionConfig } from './session.ts';
+import type { StoredTurn } from './session-store.ts';
 import type { Turn } from './turn.ts';
 
 const encoder = new TextEncoder();
@@ -35,8 +36,10 @@ export function encodeTurn(turn: Turn): Uint8Array {
   return encode({ ...record, candidates: candidates.map(({ text: _text, ...candidate }) => candidate) });
 }
 
-export function decodeTurn(bytes: Uint8Array): Turn {
-  const record = decode(bytes) as Omit<Turn, 'text'>;
+/** A turn that has been superseded has no messages in the history (any more). */
+export function decodeTurn({ record: bytes, isSuperseded }: StoredTurn): Turn {
+  const { messages, ...rest } = decode(bytes) as Omit<Turn, 'text'>;
+  const record = { ...rest, ...(isSuperseded ? { superseded: true } : messages ? { messages } : {}) };
   const candidates = record.candidates.map((candidate) => ({ ...candidate, text: visibleText(candidate.parts) }));
   const top = candidates.find(({ index }) => index === record.chosenCandidate) ?? candidates[0];
   return { ...record, text: top?.text ?? '', candidates };

@@ -14,8 +14,19 @@ export function turnNotFound(): ChatError {
   return new ChatError('turn_not_found', 'The session has no such turn.');
 }
 
+export function turnInProgress(activeTurnId: string): ChatError {
+  return new ChatError('turn_in_progress', 'Another turn of this session is running.', {
+    activeTurnId,
+    retryAfterS: 1,
+  });
+}
+
 export function versionMismatch(currentVersion: number): ChatError {
   return new ChatError('version_mismatch', `The session has version ${currentVersion} now.`, { currentVersion });
+}
+
+export function idempotencyMismatch(): ChatError {
+  return new ChatError('idempotency_mismatch', 'This idempotency key was used for another request.');
 }
 
 export function invalidPageToken(): ChatError {

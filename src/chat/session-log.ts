@@ -5,8 +5,20 @@ import type { Clock } from './clock.ts';
 import { ChatError } from './errors.ts';
 import type { FrameSource } from './frame-log.ts';
 import type { SessionKey } from './session.ts';
-import type { RunningMark, SessionStore, Watch } from './session-store.ts';
-import { type EventCursor, type Frame, splitFrames } from './turn-event.ts';
+import type { RunningMark, SessionStore, StoredSession, Watch } from './session-store.ts';
+import { startedTurn } from './turn.ts';
+import {
+  type EventCursor,
+  encodeFrame,
+  type Frame,
+  isTerminal,
+  REAPER_SEQ,
+  splitFrames,
+  startOf,
+  type TurnStarted,
+  terminalEvent,
+} from './turn-event.ts';
+import { cancelledTurn } from './unproduced-turn.ts';
 
 export interface FollowSessionDependencies {
   readonly store: SessionStore;
@@ -28,6 +40,9 @@ export class SessionLog implements FrameSource {
   #frames: Frame[] = [];
   #count = 0;
   #cursor: EventCursor;
+  /** The turn that has begun and not ended, as far as it was told. */
+  #running: TurnStarted | undefined;
+  #createTimeMs: number | undefined;
   #watch: Watch | undefined;
   #stopTimer: (() => void) | undefined;
   #isReading = false;
@@ -69,6 +84,8 @@ export class SessionLog implements FrameSource {
     // Its viewer can have gone meanwhile.
     if (this.#hasEnded) return watch.close();
     this.#watch = watch;
+    await this.#readSession();
+    if (this.#hasEnded) return;
     this.#ring();
     this.#schedule(this.#deps.followMs);
   }
@@ -91,10 +108,13 @@ export class SessionLog implements FrameSource {
     this.#isReading = true;
     while (this.#isDirty && !this.#hasEnded && this.#frames.length < WAITING_FRAMES_MAX) {
       this.#isDirty = false;
+      const before = this.#count;
       try {
         for (const { epoch, ...batch } of await this.#deps.store.readEvents(this.#key, this.#cursor)) {
           for (const frame of splitFrames(batch)) this.#take(epoch, frame);
         }
+        // A ring without news may be that of a deletion.
+        if (this.#count === before) await this.#readSession();
       } catch {
         // The store is away: the timer comes back to it.
         break;
@@ -108,8 +128,29 @@ export class SessionLog implements FrameSource {
   #take(epoch: number, { seq, bytes }: Frame): void {
     if (epoch === this.#cursor.epoch && seq <= this.#cursor.seq) return;
     this.#cursor = { epoch, seq };
+    this.#running = isTerminal({ seq, bytes }) ? undefined : (startOf({ seq, bytes }) ?? this.#running);
     this.#count += 1;
     this.#frames.push({ seq: this.#count, bytes });
+  }
+
+  /** `undefined` when it is gone; then the log has ended. A session of the same name that was made since is another one. */
+  async #readSession(): Promise<StoredSession | undefined> {
+    const stored = await this.#deps.store.read(this.#key).catch(unlessGone);
+    if (this.#hasEnded) return undefined;
+    this.#createTimeMs ??= stored?.createTimeMs;
+    if (stored && stored.createTimeMs === this.#createTimeMs) return stored;
+    this.#endAsDeleted();
+    return undefined;
+  }
+
+  /** To delete a session is to cancel its turn; there is nothing left that could tell. */
+  #endAsDeleted(): void {
+    const { epoch } = this.#cursor;
+    if (this.#running) {
+      const turn = cancelledTurn(startedTurn(this.#running), this.#deps);
+      this.#take(epoch, encodeFrame(epoch, REAPER_SEQ, terminalEvent(turn)));
+    }
+    this.close();
   }
 
   #schedule(ms: number): void {
@@ -118,16 +159,16 @@ export class SessionLog implements FrameSource {
 
   /** What no ring tells: a lost ring, a dead producer, a session that has gone. */
   async #look(): Promise<void> {
-    const { store, clock, followMs, reap } = this.#deps;
+    const { clock, followMs, reap } = this.#deps;
     let nextMs = followMs;
     try {
-      const { running } = await store.read(this.#key);
+      const running = (await this.#readSession())?.running;
       const leaseMs = (running?.leaseUntilMs ?? Number.POSITIVE_INFINITY) - clock.now();
       if (running && leaseMs <= 0) await reap(this.#key, running);
       else nextMs = Math.min(followMs, leaseMs + 100);
       this.#ring();
-    } catch (error) {
-      if (error instanceof ChatError && error.code === 'session_not_found') this.close();
+    } catch {
+      // The store is away.
     }
     if (!this.#hasEnded) this.#schedule(nextMs);
   }
@@ -135,4 +176,9 @@ export class SessionLog implements FrameSource {
   #wake(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (error instanceof ChatError && error.code === 'session_not_found') return undefined;
+  throw error;
 }

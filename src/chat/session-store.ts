@@ -5,7 +5,7 @@
 // Every call may fail with `store_unavailable` (nothing is known of the outcome) and, unless it says otherwise,
 // with `session_not_found`.
 
-import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from './claim.ts';
+import type { BeginTurn, Begun, Idempotency, KeptIdempotency, LeaveLine, Recalled } from './claim.ts';
 import type { Usage } from './language-model.ts';
 import type { Page, SessionKey } from './session.ts';
 import type { TurnEndState } from './turn.ts';
@@ -39,6 +39,7 @@ export interface CreateSession {
   readonly openCalls: string;
   /** Names this call, so that its resend is not taken for another one. */
   readonly attempt: string;
+  readonly idempotency?: KeptIdempotency;
 }
 
 export interface UpdateSession {
@@ -47,6 +48,28 @@ export interface UpdateSession {
   /** The version that `config` was made from. */
   readonly ifVersion: number;
   readonly attempt: string;
+}
+
+/** Everything after the first `length` messages is to go. */
+export interface RewindSession {
+  readonly length: number;
+  /** Of the messages that go. */
+  readonly bytesRemoved: number;
+  /** Turns whose messages go: `readTurn` says so from then on. */
+  readonly supersededTurnIds: readonly string[];
+  /** The turn that owns the last two messages then. The last one leaves no function call open. */
+  readonly latestTurnId?: string;
+  /** The version that all this was made from. */
+  readonly ifVersion: number;
+  readonly attempt: string;
+}
+
+/** What the ledger holds of a turn. */
+export interface StoredTurn {
+  /** With all candidates while they are kept. */
+  readonly record: Uint8Array;
+  /** It has committed, and its messages have been removed from the history since. */
+  readonly isSuperseded: boolean;
 }
 
 /** A run of frames of one turn, and the sequence number that it follows. */
@@ -118,7 +141,10 @@ export interface Watch {
 }
 
 export interface SessionStore {
-  /** Fails with `session_exists` when the id is taken. */
+  /**
+   * With an idempotency key, the session that the first call of this key has made for this owner, under the id that it was
+   * given then, as it is now. Fails with `session_exists` when the id is taken, `idempotency_mismatch`.
+   */
   create(key: SessionKey, session: CreateSession): Promise<StoredSession>;
 
   /** Reads do not slide the lifetime. */
@@ -129,6 +155,12 @@ export interface SessionStore {
 
   /** Replaces the configuration. `version_mismatch` when the session has another version than `ifVersion`. */
   update(key: SessionKey, change: UpdateSession): Promise<StoredSession>;
+
+  /**
+   * Removes the newest messages, with the candidates and the question that are kept of the newest turns. The turns stay in the
+   * ledger. Fails with `turn_in_progress`, `version_mismatch`.
+   */
+  rewind(key: SessionKey, rewind: RewindSession): Promise<StoredSession>;
 
   /** Removes every trace; a running turn can never finish afterwards. Fails with `session_not_found` the second time. */
   delete(key: SessionKey): Promise<void>;
@@ -179,8 +211,8 @@ export interface SessionStore {
   /** End a turn whose producer is dead. False when it is alive or the turn has ended otherwise; nothing changed then. */
   reap(key: SessionKey, turn: ReapTurn): Promise<boolean>;
 
-  /** The turn's record; with all candidates while they are kept. Fails with `turn_not_found` when the ledger does not (or no longer) hold it. */
-  readTurn(key: SessionKey, turnId: string): Promise<Uint8Array>;
+  /** Fails with `turn_not_found` when the ledger does not (or no longer) hold the turn. */
+  readTurn(key: SessionKey, turnId: string): Promise<StoredTurn>;
 
   /** The epoch that the turn began with, under which its frames are. Fails with `turn_not_found`. */
   epochOf(key: SessionKey, turnId: string): Promise<number>;

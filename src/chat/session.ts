@@ -53,6 +53,9 @@ export interface NewSession extends Omit<SessionConfig, 'model'> {
   readonly messageHistory?: readonly Pick<Message, 'author' | 'parts'>[];
 }
 
+/** The last message that stays, or how many stay. */
+export type RewindTarget = { readonly toMessageId: string } | { readonly toLength: number };
+
 /** A JSON merge patch (RFC 7396) of a session; `null` removes, and for `ttl` restores the default. */
 export type SessionPatch = Readonly<Record<string, unknown>>;
 

@@ -128,6 +128,15 @@ export function isTerminal({ bytes }: Frame): boolean {
   return TERMINAL_HEAD.test(decoder.decode(bytes.subarray(0, HEAD_BYTES)));
 }
 
+const STARTED_HEAD = /^event: turn\.started\ndata: /m;
+
+/** What is told of the turn by the frame that begins it; `undefined` for any other frame. */
+export function startOf({ bytes }: Frame): TurnStarted | undefined {
+  if (!STARTED_HEAD.test(decoder.decode(bytes.subarray(0, HEAD_BYTES)))) return undefined;
+  const [, text = ''] = decoder.decode(bytes).split(STARTED_HEAD);
+  return JSON.parse(text) as TurnStarted;
+}
+
 /** Where a viewer stands: what it has seen last. */
 export interface EventCursor {
   readonly epoch: number;

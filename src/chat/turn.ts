@@ -41,6 +41,8 @@ export interface Turn {
   readonly endTime?: string;
   /** Ids of the question and the answer in the history; only a turn that has them is in it. */
   readonly messages?: readonly string[];
+  /** True when its messages were in the history and have been removed or replaced since. */
+  readonly superseded?: boolean;
   readonly sessionVersion?: number;
   readonly problem?: Problem;
   /** What the model was sent of the history, the new question included. */

@@ -20,6 +20,7 @@ import { deleteSession } from './sessions/delete-session.ts';
 import { followSession } from './sessions/follow-session.ts';
 import { getSession } from './sessions/get-session.ts';
 import { listSessions } from './sessions/list-sessions.ts';
+import { rewindSession } from './sessions/rewind-session.ts';
 import { updateSession } from './sessions/update-session.ts';
 import { cancelTurn } from './turns/cancel-turn.ts';
 import { getTurn } from './turns/get-turn.ts';
@@ -52,6 +53,7 @@ const ROUTES = [
   getSession,
   followSession,
   updateSession,
+  rewindSession,
   deleteSession,
   listMessages,
   sendMessage,

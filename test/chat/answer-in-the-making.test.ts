@@ -9,6 +9,7 @@ import {
   NO_ANSWER,
   presentCandidate,
   reportedUsage,
+  textToKeep,
 } from '../../src/chat/answer.ts';
 import type { Part } from '../../src/chat/content.ts';
 import type { CandidateChunk, ModelChunk } from '../../src/chat/language-model.ts';
@@ -137,5 +138,21 @@ describe('the size of a chunk', () => {
     expect(chunkSize([{ text: 'abc' }, { text: '' }])).toBe(3);
     expect(chunkSize([call, { text: 'abc' }])).toBe(JSON.stringify(call).length + 3);
     expect(chunkSize([])).toBe(0);
+  });
+});
+
+describe('what may stay of an answer that was cut short', () => {
+  const said = (finishReason?: string) => answerOf({ candidates: [candidate(TEXT, finishReason)] });
+
+  it.each([[undefined], ['STOP'], ['MAX_TOKENS'], ['FINISH_REASON_UNSPECIFIED']])('is its text after %s', (reason) => {
+    expect(textToKeep(said(reason))).toBe('Hello');
+  });
+
+  it.each([['SAFETY'], ['RECITATION'], ['NOBODY_KNOWS_YET']])('is nothing after %s', (reason) => {
+    expect(textToKeep(said(reason))).toBe('');
+  });
+
+  it('is nothing when the prompt is blocked', () => {
+    expect(textToKeep({ ...said(), promptBlockReason: 'SAFETY' })).toBe('');
   });
 });

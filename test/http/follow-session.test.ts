@@ -69,6 +69,19 @@ describe('a follower', () => {
     expect((await one.done()).ending).toBe('end');
   });
 
+  it('is told at once when its session is deleted under a turn', async () => {
+    const stream = a.stream(path, { message: 'long' });
+    await stream.until('it runs', ({ events }) => events.length >= 2);
+    const followers = [a.events(`${path}/events`), b.events(`${path}/events`)];
+    for (const follower of followers) await follower.until('the same', ({ events }) => events.length >= 2);
+    await b.delete(path);
+    for (const follower of followers) {
+      const { events, ending } = await follower.done();
+      expect(events.map(({ event }) => event)).toEqual(['turn.started', 'candidate.delta', 'turn.cancelled']);
+      expect(ending).toBe('end');
+    }
+  });
+
   it('is refused without a session, with a cursor that is none, and for JSON', async () => {
     expect(await a.events('/v1/sessions/nobody/events').done()).toMatchObject({ status: 404 });
     expect(await a.events(`${path}/events?after=x`).done()).toMatchObject({ status: 400 });

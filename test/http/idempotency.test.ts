@@ -194,3 +194,34 @@ describe('Prefer: respond-async', () => {
     expect((await client.post(`${path}/messages`, BODY, { prefer: 'respond-asynchronously' })).status).toBe(200);
   });
 });
+
+describe('the same creation', () => {
+  const create = (body: object, headers: Readonly<Record<string, string>>) =>
+    client.post('/v1/sessions', { model: 'm', ...body }, headers);
+
+  it('makes one session, and answers with it again', async () => {
+    const body = { context: 'You are terse.', metadata: { a: '1', b: '2' } };
+    const first = await create(body, key('made-once'));
+    const again = await create({ metadata: { b: '2', a: '1' }, context: 'You are terse.' }, key('"made-once"'));
+    expect([first.status, again.status]).toEqual([201, 201]);
+    expect(again.json).toEqual(first.json);
+    expect(again.headers.location).toBe(first.headers.location);
+    expect(again.headers.etag).toBe(first.headers.etag);
+  });
+
+  it('is refused for other contents', async () => {
+    await create({ context: 'one' }, key('other'));
+    const { status, json } = await create({ context: 'two' }, key('other'));
+    expect([status, json.code]).toEqual([422, 'idempotency_mismatch']);
+  });
+
+  it('without the header makes another session', async () => {
+    const ids = [await create({}, {}), await create({}, {})].map(({ json }) => json.id);
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  it('is refused under a key that is none', async () => {
+    const { status, json } = await create({}, key('x'.repeat(256)));
+    expect([status, json.code, json.errors[0].path]).toEqual([400, 'invalid_argument', 'idempotency-key']);
+  });
+});

@@ -10,6 +10,7 @@ import type {
   EventBatch,
   FinishTurn,
   ReapTurn,
+  RewindSession,
   SessionStore,
   UpdateSession,
 } from '../../src/chat/session-store.ts';
@@ -35,6 +36,10 @@ export function aSession(given: Partial<CreateSession> = {}): CreateSession {
 
 export function aChange(ifVersion: number, given: Partial<UpdateSession> = {}): UpdateSession {
   return { config: bytes('other config'), ttlS: 600, ifVersion, attempt: randomUUID(), ...given };
+}
+
+export function aRewind(length: number, ifVersion: number, given: Partial<RewindSession> = {}): RewindSession {
+  return { length, bytesRemoved: 0, supersededTurnIds: [], ifVersion, attempt: randomUUID(), ...given };
 }
 
 export function aTurn(given: Partial<BeginTurn> = {}): BeginTurn {
@@ -138,6 +143,11 @@ export async function beginDeadTurn(
 
 export async function historyOf(store: SessionStore, key: SessionKey): Promise<readonly string[]> {
   return (await store.readMessages(key, { start: 0, count: 1000 })).map(plain);
+}
+
+/** The record of a turn in the ledger. */
+export async function recordOf(store: SessionStore, key: SessionKey, turnId: string): Promise<string> {
+  return plain((await store.readTurn(key, turnId)).record);
 }
 
 /** The log of a turn as somebody reads it who has seen everything up to `afterSeq`. */

@@ -6,6 +6,7 @@ import { appendBehaves } from './conformance/append.ts';
 import { beginBehaves } from './conformance/begin.ts';
 import type { Bench } from './conformance/bench.ts';
 import { cancelBehaves } from './conformance/cancel.ts';
+import { creationBehaves } from './conformance/creation.ts';
 import { deleteBehaves } from './conformance/delete.ts';
 import { finishBehaves } from './conformance/finish.ts';
 import { idempotencyBehaves } from './conformance/idempotency.ts';
@@ -15,6 +16,7 @@ import { ledgerBehaves } from './conformance/ledger.ts';
 import { lifetimeBehaves } from './conformance/lifetime.ts';
 import { lineBehaves } from './conformance/line.ts';
 import { listBehaves } from './conformance/list.ts';
+import { rewindBehaves } from './conformance/rewind.ts';
 import { sessionBehaves } from './conformance/session.ts';
 import { watchBehaves } from './conformance/watch.ts';
 
@@ -47,6 +49,8 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
       manySessions,
     };
     sessionBehaves(bench);
+    creationBehaves(bench);
+    rewindBehaves(bench);
     deleteBehaves(bench);
     beginBehaves(bench);
     appendBehaves(bench);

@@ -1,6 +1,7 @@
 // What can happen to the Redis behind a store: it loses its scripts, stands still, dies, is full, may not be written.
 // On a server of its own, which the tests may mistreat.
 
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisSessionStore } from '../../src/adapters/redis/redis-session-store.ts';
@@ -16,6 +17,7 @@ import {
   aKey,
   anEnding,
   aReap,
+  aRewind,
   aSession,
   aTurn,
   type BegunTurn,
@@ -30,6 +32,8 @@ import {
 } from './builders.ts';
 
 const COMMAND_TIMEOUT_MS = 400;
+
+const keyed = () => aSession({ idempotency: { key: randomUUID(), fingerprint: 'f', ttlMs: 60_000 } });
 
 describe('the Redis store', () => {
   let server: RedisServer;
@@ -54,23 +58,26 @@ describe('the Redis store', () => {
     expect(await sweep(client, prefix)).toEqual([]);
   });
 
-  /** A session with a running turn that has a log, and one with a turn whose producer is dead. */
+  /** A session with a running turn that has a log, one with a turn whose producer is dead, and one that is idle. */
   async function underWay() {
-    const [key, deadKey] = [aKey(), aKey()];
+    const [key, deadKey, idleKey] = [aKey(), aKey(), aKey()];
     await store.create(key, aSession({ messages: [bytes('a')] }));
     const turn = await begin(store, key);
     await store.append(key, turn.epoch, aBatch(0, 1));
     await store.create(deadKey, aSession());
     const dead = await beginDeadTurn(store, deadKey);
-    return { key, turn, deadKey, dead };
+    await store.create(idleKey, aSession({ messages: [bytes('a')] }));
+    return { key, turn, deadKey, dead, idleKey };
   }
 
   type UnderWay = Awaited<ReturnType<typeof underWay>>;
 
-  const writes = ({ key, turn, deadKey, dead }: UnderWay): Record<string, () => Promise<unknown>> => ({
+  const writes = ({ key, turn, deadKey, dead, idleKey }: UnderWay): Record<string, () => Promise<unknown>> => ({
     create: () => store.create(aKey(), aSession({ messages: [bytes('x')] })),
     'create without messages': () => store.create(aKey(), aSession()),
     update: () => store.update(key, aChange(1)),
+    rewind: () => store.rewind(idleKey, aRewind(0, 1)),
+    'create with a key': () => store.create(aKey(), keyed()),
     append: () => store.append(key, turn.epoch, aBatch(1, 2)),
     renew: () => store.renew(key, turn.epoch, 30_000),
     finish: () => store.finish(key, anEnding(turn, { batch: aBatch(1, 2), fullRecord: bytes('all') })),

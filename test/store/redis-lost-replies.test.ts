@@ -16,6 +16,7 @@ import {
   aKey,
   anEnding,
   aReap,
+  aRewind,
   aSession,
   aTurn,
   begin,
@@ -79,6 +80,16 @@ describe('on a bad way to Redis', () => {
       const updated = await losing('update', () => store.update(key, aChange(1, { config: bytes('once') })));
       expect(updated.version).toBe(2);
       expect(await direct.read(key)).toEqual(updated);
+    });
+
+    it('rewind removes once', async () => {
+      const key = aKey();
+      await direct.create(key, aSession());
+      await commitTurn(direct, key);
+      const removing = losing('rewind', () => store.rewind(key, aRewind(0, 2)));
+      expect(await removing).toMatchObject({ version: 3, messageCount: 0 });
+      const turn = await commitTurn(direct, key);
+      expect(await historyOf(direct, key)).toEqual([`question of ${turn.turnId}`, `answer of ${turn.turnId}`]);
     });
 
     it('begin begins one turn, and its producer learns of it', async () => {

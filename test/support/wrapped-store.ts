@@ -9,6 +9,7 @@ export function wrapStore(store: SessionStore, changed: (store: SessionStore) =>
     read: (...args) => store.read(...args),
     list: (...args) => store.list(...args),
     update: (...args) => store.update(...args),
+    rewind: (...args) => store.rewind(...args),
     delete: (...args) => store.delete(...args),
     readMessages: (...args) => store.readMessages(...args),
     letGo: (...args) => store.letGo(...args),

@@ -16,8 +16,10 @@ import type {
   MessageRange,
   ReapTurn,
   Renewed,
+  RewindSession,
   SessionStore,
   StoredSession,
+  StoredTurn,
   UpdateSession,
   Watch,
 } from '../../chat/session-store.ts';
@@ -25,6 +27,7 @@ import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import { activityOf } from './activity-list.ts';
 import { Doorbells } from './doorbells.ts';
+import { rewind } from './memory-history.ts';
 import { type MemorySession, newSession, presentStored } from './memory-session.ts';
 import { append, begin, finish, type LedgerRules, leave, reap, recall, renew, requestCancel } from './memory-turns.ts';
 import { SessionShelf } from './session-shelf.ts';
@@ -49,15 +52,17 @@ export class MemorySessionStore implements SessionStore {
   }
 
   async create(key: SessionKey, given: CreateSession): Promise<StoredSession> {
+    const made = this.#shelf.madeBy(key.owner, given.idempotency);
+    if (made) return presentStored(made.sessionId, made.session);
     const taken = this.#shelf.find(key);
-    if (taken?.attempt === given.attempt) return presentStored(key.sessionId, taken);
+    if (taken?.made === given.attempt) return presentStored(key.sessionId, taken);
     if (taken) throw sessionExists();
     if (this.#shelf.count >= this.#rules.sessionsMax) this.#shelf.dropExpired();
     if (this.#shelf.count >= this.#rules.sessionsMax) {
       throw new ChatError('overloaded', 'The memory of this process holds no more sessions. Use Redis.');
     }
     const session = this.#newSession(given);
-    this.#shelf.add(key, session);
+    this.#shelf.add(key, session, given.idempotency);
     return presentStored(key.sessionId, session);
   }
 
@@ -89,6 +94,12 @@ export class MemorySessionStore implements SessionStore {
       session.version += 1;
       this.#shelf.touch(key, session);
     }
+    return presentStored(key.sessionId, session);
+  }
+
+  async rewind(key: SessionKey, change: RewindSession): Promise<StoredSession> {
+    const session = this.#get(key);
+    if (rewind(session, change)) this.#shelf.touch(key, session);
     return presentStored(key.sessionId, session);
   }
 
@@ -171,11 +182,11 @@ export class MemorySessionStore implements SessionStore {
     return true;
   }
 
-  async readTurn(key: SessionKey, turnId: string): Promise<Uint8Array> {
+  async readTurn(key: SessionKey, turnId: string): Promise<StoredTurn> {
     const session = this.#get(key);
-    const record = session.fullRecords.get(turnId) ?? session.turns.get(turnId)?.record;
-    if (!record) throw turnNotFound();
-    return record;
+    const turn = session.turns.get(turnId);
+    if (!turn) throw turnNotFound();
+    return { record: session.fullRecords.get(turnId) ?? turn.record, isSuperseded: turn.isSuperseded === true };
   }
 
   async epochOf(key: SessionKey, turnId: string): Promise<number> {

@@ -10,6 +10,8 @@ interface TurnRecord {
   record: Uint8Array;
   /** The session's version when the turn had ended; `reaped` when it was ended for its producer. */
   end?: number | 'reaped';
+  /** Its messages have been removed. */
+  isSuperseded?: boolean;
 }
 
 export interface Running {
@@ -34,7 +36,14 @@ export interface MemorySession {
   /** Later than update time plus ttl while a turn runs. */
   expireTimeMs: number;
   version: number;
-  attempt: string;
+  /** The attempt that made it. */
+  readonly made: string;
+  /** The idempotency key that it was made with. */
+  creation?: string;
+  /** The attempt of the last update. */
+  attempt?: string;
+  /** The attempt of the last rewind. */
+  rewound?: string;
   readonly history: Uint8Array[];
   historyBytes: number;
   openCalls: string;
@@ -47,7 +56,7 @@ export interface MemorySession {
   turnBytes: number;
   /** Records with all candidates: of the turn that owns the last messages, and of the newest one. */
   readonly fullRecords: Map<string, Uint8Array>;
-  latestTurnId?: string;
+  latestTurnId?: string | undefined;
   question?: Uint8Array | undefined;
   /** Frames of the running turn and of the one before it. */
   log: { readonly epoch: number; readonly batch: EventBatch }[];
@@ -66,7 +75,7 @@ export function newSession(given: CreateSession, bornEpoch: number, nowMs: numbe
     updateTimeMs: nowMs,
     expireTimeMs: nowMs + given.ttlS * 1000,
     version: 1,
-    attempt: given.attempt,
+    made: given.attempt,
     history: [...given.messages],
     historyBytes: given.messages.reduce((sum, message) => sum + message.length, 0),
     openCalls: given.openCalls,

@@ -1,6 +1,8 @@
 // All sessions in memory: found by owner and id, listed by activity, gone when their time is over.
 
+import type { KeptIdempotency } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
+import { idempotencyMismatch } from '../../chat/refusals.ts';
 import type { SessionKey } from '../../chat/session.ts';
 import { ActivityList } from './activity-list.ts';
 import { type MemorySession, touch } from './memory-session.ts';
@@ -8,6 +10,14 @@ import { type MemorySession, touch } from './memory-session.ts';
 interface Owned {
   readonly sessions: Map<string, MemorySession>;
   readonly activity: ActivityList;
+  /** By idempotency key. They go with the session that they have made. */
+  readonly creations: Map<string, Creation>;
+}
+
+interface Creation {
+  readonly fingerprint: string;
+  readonly expireTimeMs: number;
+  readonly sessionId: string;
 }
 
 export class SessionShelf {
@@ -44,10 +54,29 @@ export class SessionShelf {
     this.#owners.get(key.owner)?.activity.note(key.sessionId, this.#activity);
   }
 
-  add({ owner, sessionId }: SessionKey, session: MemorySession): void {
-    const owned = this.#owners.get(owner) ?? { sessions: new Map(), activity: new ActivityList() };
+  /** The session that an idempotency key stands for. Fails with `idempotency_mismatch`. */
+  madeBy(owner: string, idempotency: KeptIdempotency | undefined) {
+    const creation = idempotency && this.#owners.get(owner)?.creations.get(idempotency.key);
+    if (!creation || creation.expireTimeMs <= this.#clock.now()) return undefined;
+    const { sessionId, fingerprint } = creation;
+    const session = this.find({ owner, sessionId });
+    if (session && fingerprint !== idempotency.fingerprint) throw idempotencyMismatch();
+    return session && { sessionId, session };
+  }
+
+  add({ owner, sessionId }: SessionKey, session: MemorySession, idempotency?: KeptIdempotency): void {
+    const owned = this.#owners.get(owner) ?? {
+      sessions: new Map(),
+      activity: new ActivityList(),
+      creations: new Map(),
+    };
     this.#owners.set(owner, owned);
     owned.sessions.set(sessionId, session);
+    if (idempotency) {
+      const { key, fingerprint, ttlMs } = idempotency;
+      owned.creations.set(key, { fingerprint, expireTimeMs: this.#clock.now() + ttlMs, sessionId });
+      session.creation = key;
+    }
     this.#activity += 1;
     owned.activity.note(sessionId, this.#activity);
     this.#count += 1;
@@ -55,7 +84,10 @@ export class SessionShelf {
 
   remove({ owner, sessionId }: SessionKey): void {
     const owned = this.#owners.get(owner);
-    if (!owned?.sessions.delete(sessionId)) return;
+    const session = owned?.sessions.get(sessionId);
+    if (!owned || !session) return;
+    owned.sessions.delete(sessionId);
+    if (session.creation !== undefined) owned.creations.delete(session.creation);
     owned.activity.forget(sessionId);
     this.#count -= 1;
     if (owned.sessions.size === 0) this.#owners.delete(owner);

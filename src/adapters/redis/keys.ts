@@ -12,7 +12,7 @@ export interface SessionKeys {
   /** Stream: frames of the running turn and of the one before it. */
   readonly events: string;
   /** Hash: turn id → record, `<turn id>/end` → session version when it had ended, `<turn id>/idem` → idempotency key,
-   * `<turn id>/wait` → until when its process is there to begin it, while it waits. */
+   * `<turn id>/superseded` when its messages have been removed, `<turn id>/wait` → until when its process is there to begin it, while it waits. */
   readonly turns: string;
   /** Sorted set: turn id by epoch. */
   readonly ledger: string;
@@ -55,6 +55,11 @@ export function allKeys(keys: SessionKeys): readonly string[] {
 /** Sorted set: the owner's session ids by time of their newest activity. */
 export function sessionListKey(prefix: string, owner: string): string {
   return `${prefix}:{${ownerTag(owner)}}:sessions`;
+}
+
+/** String: which session a keyed creation has made. `name` is the idempotency key, digested. */
+export function creationKey(prefix: string, owner: string, name: string): string {
+  return `${prefix}:{${ownerTag(owner)}}:creation:${name}`;
 }
 
 /** Channel: what one replica is told by the others. */

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
-import { sessionExists, sessionNotFound, versionMismatch } from '../../chat/refusals.ts';
+import { sessionExists, sessionNotFound, turnInProgress, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type {
   Appended,
@@ -14,13 +14,16 @@ import type {
   MessageRange,
   ReapTurn,
   Renewed,
+  RewindSession,
   SessionStore,
   StoredSession,
+  StoredTurn,
   UpdateSession,
   Watch,
 } from '../../chat/session-store.ts';
 import type { EventCursor } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
+import { attemptOf, Creations } from './creations.ts';
 import { Doorbells } from './doorbells.ts';
 import { allKeys, replicaChannel, type SessionKeys, sessionKeys } from './keys.ts';
 import type { RedisConfig } from './redis-client.ts';
@@ -35,6 +38,7 @@ export class RedisSessionStore implements SessionStore {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
   readonly #list: SessionList;
+  readonly #creations: Creations;
   readonly #doorbells: Doorbells;
   /** Of this process, among all that share the sessions. */
   readonly #replica = randomUUID();
@@ -44,16 +48,21 @@ export class RedisSessionStore implements SessionStore {
     this.#redis = new RedisConnection(config, onError);
     this.#prefix = config.keyPrefix;
     this.#list = new SessionList(this.#redis, config.keyPrefix);
+    this.#creations = new Creations(this.#redis, config.keyPrefix);
     const own = { prefix: config.keyPrefix, replica: this.#replica, rules, list: this.#list };
     this.#turns = new RedisTurns(this.#redis, own);
     this.#doorbells = new Doorbells(() => this.#redis.subscriber(), { timeoutMs: config.commandTimeoutMs, onError });
   }
 
   async create(key: SessionKey, session: CreateSession): Promise<StoredSession> {
-    const { attempt, config, ttlS, openCalls, messages } = session;
-    const [outcome] = await this.#run(SCRIPTS.create, key, [attempt, config, ttlS * 1000, openCalls, ...messages]);
-    if (outcome === 'EXISTS') throw sessionExists();
-    return this.#readAndTouch(key);
+    const { idempotency, config, ttlS, openCalls, messages } = session;
+    const sessionId = idempotency ? await this.#creations.claim(key, idempotency) : key.sessionId;
+    const claimed = { ...key, sessionId };
+    const attempt = idempotency ? attemptOf(idempotency) : session.attempt;
+    const [outcome] = await this.#run(SCRIPTS.create, claimed, [attempt, config, ttlS * 1000, openCalls, ...messages]);
+    if (outcome === 'OK') return this.#readAndTouch(claimed);
+    if (idempotency) this.#creations.forgetSoon(key.owner, attempt);
+    throw sessionExists();
   }
 
   async read(key: SessionKey): Promise<StoredSession> {
@@ -74,11 +83,22 @@ export class RedisSessionStore implements SessionStore {
     return this.#readAndTouch(key);
   }
 
+  async rewind(key: SessionKey, rewind: RewindSession): Promise<StoredSession> {
+    const { attempt, ifVersion, length, bytesRemoved, latestTurnId = '', supersededTurnIds } = rewind;
+    const args = [attempt, ifVersion, length, bytesRemoved, latestTurnId, ...supersededTurnIds];
+    const [outcome, detail] = await this.#run(SCRIPTS.rewind, key, args);
+    if (outcome === 'GONE') throw sessionNotFound();
+    if (outcome === 'BUSY') throw turnInProgress(text(detail));
+    if (outcome === 'MOVED') throw versionMismatch(number(detail));
+    return this.#readAndTouch(key);
+  }
+
   async delete(key: SessionKey): Promise<void> {
-    const [outcome, activity, epoch, holder] = await this.#run(SCRIPTS.delete, key, []);
+    const [outcome, activity, made, epoch, holder] = await this.#run(SCRIPTS.delete, key, []);
     if (outcome === 'GONE') throw sessionNotFound();
     if (holder) this.#turns.tellProducer(text(holder), { key, epoch: number(epoch), keep: 'none' });
     this.#list.forgetSoon(key, number(activity));
+    this.#creations.forgetSoon(key.owner, text(made));
   }
 
   async readMessages(key: SessionKey, { start, count }: MessageRange): Promise<readonly Uint8Array[]> {
@@ -133,7 +153,7 @@ export class RedisSessionStore implements SessionStore {
     });
   }
 
-  readTurn(key: SessionKey, turnId: string): Promise<Uint8Array> {
+  readTurn(key: SessionKey, turnId: string): Promise<StoredTurn> {
     return readTurn(this.#redis, this.#keys(key), turnId);
   }
 
@@ -168,7 +188,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async close(): Promise<void> {
-    await this.#list.settle();
+    await Promise.all([this.#list.settle(), this.#creations.settle()]);
     this.#doorbells.close();
     this.#redis.close();
   }

@@ -24,6 +24,7 @@ function load(name: string, ...parts: readonly string[]): Script {
 export const SCRIPTS = {
   create: load('create'),
   update: load('update'),
+  rewind: load('rewind'),
   delete: load('delete'),
   recall: load('recall'),
   begin: load('begin', 'line'),

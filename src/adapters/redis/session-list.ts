@@ -4,6 +4,7 @@
 import { invalidPageToken } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { StoredSession } from '../../chat/session-store.ts';
+import { Errands } from './errands.ts';
 import { sessionKeys, sessionListKey } from './keys.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { SCRIPTS } from './scripts.ts';
@@ -25,7 +26,7 @@ const HEALING_ROUNDS_MAX = 8;
 export class SessionList {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
-  readonly #pending = new Set<Promise<void>>();
+  readonly #errands = new Errands();
 
   constructor(redis: RedisConnection, prefix: string) {
     this.#redis = redis;
@@ -40,12 +41,12 @@ export class SessionList {
 
   /** The same without waiting, for the hot path. */
   touchSoon(key: SessionKey, activityMs: number, ttlMs: number): void {
-    this.#later(this.touch(key, activityMs, ttlMs));
+    this.#errands.run(this.touch(key, activityMs, ttlMs));
   }
 
   /** For a session that was deleted, with the time of its newest activity: one made again since is not forgotten. */
   forgetSoon({ owner, sessionId }: SessionKey, activityMs: number): void {
-    this.#later(this.#forget(owner, { sessionId, score: activityMs }));
+    this.#errands.run(this.#forget(owner, { sessionId, score: activityMs }));
   }
 
   /** Costs O(page). A page may be shorter than asked for when many members had gone; the token tells if there is more. */
@@ -67,8 +68,8 @@ export class SessionList {
   }
 
   /** Waits for what was left to do later, so that closing loses nothing. */
-  async settle(): Promise<void> {
-    await Promise.all(this.#pending);
+  settle(): Promise<void> {
+    return this.#errands.settle();
   }
 
   async #membersAfter(owner: string, cursor: Cursor | undefined, count: number): Promise<readonly Member[]> {
@@ -106,11 +107,6 @@ export class SessionList {
 
   async #forget(owner: string, { sessionId, score }: Cursor): Promise<void> {
     await this.#redis.run(SCRIPTS.forget, [sessionListKey(this.#prefix, owner)], [sessionId, score]);
-  }
-
-  #later(task: Promise<void>): void {
-    const pending = task.catch(() => undefined).finally(() => this.#pending.delete(pending));
-    this.#pending.add(pending);
   }
 }
 

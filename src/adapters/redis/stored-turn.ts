@@ -1,23 +1,24 @@
 // What is read of one turn: its record, its epoch, its frames. Reads only, so none of them needs a script.
 
 import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
-import type { EventBatch } from '../../chat/session-store.ts';
+import type { EventBatch, StoredTurn } from '../../chat/session-store.ts';
 import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type { SessionKeys } from './keys.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { number, text } from './stored-session.ts';
 
-export async function readTurn(redis: RedisConnection, keys: SessionKeys, turnId: string): Promise<Uint8Array> {
-  const [exists, record, full] = await Promise.all([
+export async function readTurn(redis: RedisConnection, keys: SessionKeys, turnId: string): Promise<StoredTurn> {
+  const [exists, kept, full] = await Promise.all([
     redis.call('EXISTS', keys.meta),
-    redis.call('HGET', keys.turns, turnId),
+    redis.call('HMGET', keys.turns, turnId, `${turnId}/superseded`),
     redis.call('HGET', keys.newest, turnId),
   ]);
   if (exists === 0) throw sessionNotFound();
-  const found = full ?? record;
-  if (!found) throw turnNotFound();
-  return found as Uint8Array;
+  const [chosenOnly, superseded] = kept as (Uint8Array | null)[];
+  const record = (full as Uint8Array | null) ?? chosenOnly;
+  if (!record) throw turnNotFound();
+  return { record, isSuperseded: Boolean(superseded) };
 }
 
 export async function readEpoch(redis: RedisConnection, keys: SessionKeys, turnId: string): Promise<number> {

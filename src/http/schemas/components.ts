@@ -3,7 +3,7 @@
 import { CandidateDelta, CandidateFinished, TurnQueued, TurnStarted } from './events.ts';
 import { Message, MessagePage, Part } from './message.ts';
 import { Problem } from './problem.ts';
-import { ActiveTurn, NewSession, Session, SessionPage, SessionPatch, Usage } from './session.ts';
+import { ActiveTurn, NewSession, RewindSession, Session, SessionPage, SessionPatch, Usage } from './session.ts';
 import { CountTokens, TokenCount } from './token-count.ts';
 import {
   CancelTurn,
@@ -22,6 +22,7 @@ export const COMPONENTS = [
   NewSession,
   Session,
   SessionPatch,
+  RewindSession,
   SessionPage,
   ActiveTurn,
   Usage,

@@ -95,6 +95,24 @@ export const NewSession = named(
   }),
 );
 
+export const RewindSession = named(
+  'RewindSession',
+  closed(
+    {
+      toMessageId: Type.Optional(
+        Type.String({ maxLength: 128, description: 'The bot message that is to be the last one.' }),
+      ),
+      toLength: Type.Optional(
+        Type.Integer({ minimum: 0, description: 'How many messages are to stay; 0 empties the history.' }),
+      ),
+    },
+    {
+      oneOf: [{ required: ['toMessageId'] }, { required: ['toLength'] }],
+      'x-one-of': 'toMessageId or toLength',
+    },
+  ),
+);
+
 /** A JSON merge patch (RFC 7396): `null` removes, and restores the default of `ttl`. */
 export const SessionPatch = named(
   'SessionPatch',

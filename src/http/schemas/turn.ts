@@ -140,6 +140,9 @@ const turnProperties = {
   messages: Type.Optional(
     Type.Array(Id, { description: 'Ids of question and answer; only a turn that has them is in the history.' }),
   ),
+  superseded: Type.Optional(
+    Type.Boolean({ description: 'True when its messages have been removed from the history, or replaced, since.' }),
+  ),
   sessionVersion: Type.Optional(Type.Integer()),
   problem: Type.Optional(ref(Problem)),
   sent: ref(Sent),

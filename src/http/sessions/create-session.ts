@@ -5,11 +5,12 @@ import { textPart } from '../../chat/content.ts';
 import type { NewSession as DomainNewSession } from '../../chat/session.ts';
 import type { Route } from '../edge.ts';
 import { entityTag } from '../entity-tags.ts';
+import { idempotencyOf } from '../idempotency.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsJson } from '../negotiation.ts';
 import { sessionPath } from '../problems.ts';
 import { ETAG, json, problems, SESSION_LOCATION } from '../responses.ts';
-import { NoQuery } from '../schemas/parameters.ts';
+import { CreateHeaders, NoQuery } from '../schemas/parameters.ts';
 import { ref } from '../schemas/schema.ts';
 import { NewSession, Session } from '../schemas/session.ts';
 import { presentSession } from './present-session.ts';
@@ -25,10 +26,11 @@ export const createSession: Route = (app, { sessions, paths, bodyLimits }) => {
         summary: 'Create a session',
         tags: ['sessions'],
         querystring: NoQuery,
+        headers: CreateHeaders,
         body: ref(NewSession),
         response: {
           201: json('The session.', Session, { ...ETAG, ...SESSION_LOCATION }),
-          ...problems({ hasBody: true }, 'session_exists', 'history_full'),
+          ...problems({ hasBody: true }, 'session_exists', 'history_full', 'idempotency_mismatch'),
         },
       },
     },
@@ -39,7 +41,8 @@ export const createSession: Route = (app, { sessions, paths, bodyLimits }) => {
         parts: parts ?? [textPart(content ?? '')],
       }));
       const given = { ...fields, ...(history ? { messageHistory: history } : {}) } as DomainNewSession;
-      const session = await sessions.create(ownerOf(request), given);
+      const idempotency = idempotencyOf(request.headers['idempotency-key'], request.body);
+      const session = await sessions.create(ownerOf(request), given, idempotency);
       return reply
         .code(201)
         .header('location', sessionPath(paths, session.id))

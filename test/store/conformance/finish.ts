@@ -19,7 +19,7 @@ import {
   commitTurn,
   historyOf,
   logOf,
-  plain,
+  recordOf,
   stateOf,
 } from '../builders.ts';
 import type { Bench } from './bench.ts';
@@ -44,7 +44,7 @@ export function finishBehaves(bench: Bench): void {
       expect(session).toMatchObject({ version: 2, messageCount: 3 });
       expect(session.running).toBeUndefined();
       expect(await logOf(other, key, turn.epoch)).toBe('<0..2><2..3>');
-      expect(plain(await other.readTurn(key, turn.turnId))).toBe(`ended ${turn.turnId}`);
+      expect(await recordOf(other, key, turn.turnId)).toBe(`ended ${turn.turnId}`);
       expect((await begin(other, key)).history).toEqual(['old', 'ask', 'say']);
     });
 
@@ -70,7 +70,7 @@ export function finishBehaves(bench: Bench): void {
         expect(session).toMatchObject({ version: 1, messageCount: 1 });
         expect(session.running).toBeUndefined();
         expect(await historyOf(store, key)).toEqual(['old']);
-        expect(plain(await store.readTurn(key, turn.turnId))).toBe(`ended ${turn.turnId}`);
+        expect(await recordOf(store, key, turn.turnId)).toBe(`ended ${turn.turnId}`);
         expect(await logOf(store, key, turn.epoch)).toBe('<0..1>');
         expect((await begin(store, key)).version).toBe(1);
       },
@@ -89,7 +89,7 @@ export function finishBehaves(bench: Bench): void {
       }
       expect(await stateOf(store, key)).toEqual(before);
       expect(await logOf(store, key, turn.epoch)).toBe('<0..1>');
-      expect(plain(await store.readTurn(key, turn.turnId))).toBe(`ended ${turn.turnId}`);
+      expect(await recordOf(store, key, turn.turnId)).toBe(`ended ${turn.turnId}`);
     });
 
     it('answers a late resend with the version of then, also when other turns have followed', async () => {
@@ -151,7 +151,7 @@ export function finishBehaves(bench: Bench): void {
       const next = await begin(other, key);
       expect(await store.finish(key, anEnding(zombie))).toEqual({ outcome: 'fenced' });
       expect(await historyOf(store, key)).toEqual([]);
-      expect(plain(await store.readTurn(key, zombie.turnId))).toBe(`reaped ${zombie.turnId}`);
+      expect(await recordOf(store, key, zombie.turnId)).toBe(`reaped ${zombie.turnId}`);
       expect(await store.finish(key, anEnding(next))).toEqual({ outcome: 'finished', version: 2 });
     });
 

@@ -14,7 +14,7 @@ import {
   bytes,
   historyOf,
   logOf,
-  plain,
+  recordOf,
   stateOf,
 } from '../builders.ts';
 import type { Bench } from './bench.ts';
@@ -78,7 +78,7 @@ export function leaseBehaves(bench: Bench): void {
       const before = await stateOf(store, key);
       expect(await other.reap(key, aReap(turn))).toBe(false);
       expect(await stateOf(store, key)).toEqual(before);
-      expect(plain(await store.readTurn(key, turn.turnId))).toBe(`running ${turn.turnId}`);
+      expect(await recordOf(store, key, turn.turnId)).toBe(`running ${turn.turnId}`);
       expect(await store.finish(key, anEnding(turn))).toEqual({ outcome: 'finished', version: 2 });
     });
 
@@ -86,7 +86,7 @@ export function leaseBehaves(bench: Bench): void {
       const { store, other, key } = await onSession();
       const turn = await beginDeadTurn(store, key);
       expect(await other.reap(key, aReap(turn))).toBe(true);
-      expect(plain(await store.readTurn(key, turn.turnId))).toBe(`reaped ${turn.turnId}`);
+      expect(await recordOf(store, key, turn.turnId)).toBe(`reaped ${turn.turnId}`);
       const session = await store.read(key);
       expect(session).toMatchObject({ version: 1, messageCount: 1, usage: { totalTokens: 0 } });
       expect(session.running).toBeUndefined();
@@ -135,7 +135,7 @@ export function leaseBehaves(bench: Bench): void {
       expect(await store.reap(key, aReap({ ...running, turnId: 'another' }))).toBe(false);
       expect(await store.reap(key, aReap({ ...running, epoch: running.epoch + 1 }))).toBe(false);
       expect((await store.read(key)).running?.turnId).toBe(running.turnId);
-      expect(plain(await store.readTurn(key, done.turnId))).toBe(`ended ${done.turnId}`);
+      expect(await recordOf(store, key, done.turnId)).toBe(`ended ${done.turnId}`);
     });
 
     it('is false for a session that does not exist', async () => {

@@ -14,7 +14,7 @@ import {
   bytes,
   commitTurn,
   failTurn,
-  plain,
+  recordOf,
   refusalOf,
 } from '../builders.ts';
 import { type Bench, CONFORMANCE_RULES } from './bench.ts';
@@ -30,7 +30,7 @@ export function ledgerBehaves(bench: Bench): void {
   }
 
   async function textOf(key: SessionKey, turnId: string): Promise<string> {
-    return plain(await bench.other.readTurn(key, turnId));
+    return recordOf(bench.other, key, turnId);
   }
 
   /** Those of the turns that can still be read. */

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BeginTurn } from '../../../src/chat/claim.ts';
 import { until } from '../../support/until.ts';
-import { aKey, anEnding, aSession, aTurn, begin, bytes, plain } from '../builders.ts';
+import { aKey, anEnding, aSession, aTurn, begin, bytes, recordOf } from '../builders.ts';
 import type { Bench } from './bench.ts';
 
 const PLACES = 3;
@@ -75,11 +75,11 @@ export function lineBehaves(bench: Bench): void {
       const { store, key, end, wants } = await busy();
       const a = aTurn();
       await wants(a);
-      expect(plain(await store.readTurn(key, a.turnId))).toBe(`queued ${a.turnId}`);
+      expect(await recordOf(store, key, a.turnId)).toBe(`queued ${a.turnId}`);
       expect((await store.read(key)).running?.turnId).not.toBe(a.turnId);
       await end();
       await wants(a, 'waiting');
-      expect(plain(await store.readTurn(key, a.turnId))).toBe(`running ${a.turnId}`);
+      expect(await recordOf(store, key, a.turnId)).toBe(`running ${a.turnId}`);
     });
 
     it('checks what a turn needs when its time has come, not before', async () => {
@@ -117,7 +117,7 @@ export function lineBehaves(bench: Bench): void {
       await wants(a);
       await wants(b);
       expect(await store.leave(key, { turnId: a.turnId, record: bytes('gone'), onlyIfDead: false })).toBe(true);
-      expect(plain(await other.readTurn(key, a.turnId))).toBe('gone');
+      expect(await recordOf(other, key, a.turnId)).toBe('gone');
       expect(await wants(a, 'waiting')).toEqual({ outcome: 'left' });
       expect(await wants(b, 'waiting')).toMatchObject(waits(1));
       await end();

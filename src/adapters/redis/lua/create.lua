@@ -1,9 +1,9 @@
 -- create: a new session with its first messages, atomically.
 -- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest  KEYS[7] idem  KEYS[8] queue
--- ARGV[1] attempt  ARGV[2] config  ARGV[3] ttl ms  ARGV[4] open calls  ARGV[5..] messages (opaque bytes)
--- Returns {OK, create time ms} (also for a resend of the same attempt) | {EXISTS}
+-- ARGV[1] attempt, or what it was asked for under a key  ARGV[2] config  ARGV[3] ttl ms  ARGV[4] open calls  ARGV[5..] messages (opaque bytes)
+-- Returns {OK, create time ms} (also when the same attempt has made it) | {EXISTS}
 
-local created = redis.call('HMGET', KEYS[1], 'attempt', 'ctime')
+local created = redis.call('HMGET', KEYS[1], 'made', 'ctime')
 if created[2] then
   if created[1] == ARGV[1] then return {'OK', created[2]} end
   return {'EXISTS'}
@@ -15,7 +15,7 @@ for i = 5, #ARGV do bytes = bytes + #ARGV[i] end
 -- The epoch starts from the time: a deleted and re-created session never uses one again.
 local us = now_us()
 local ms = digits(math.floor(us / 1000))
-redis.call('HSET', KEYS[1], 'attempt', ARGV[1], 'config', ARGV[2], 'ttl', ARGV[3], 'calls', ARGV[4],
+redis.call('HSET', KEYS[1], 'made', ARGV[1], 'config', ARGV[2], 'ttl', ARGV[3], 'calls', ARGV[4],
   'ctime', ms, 'utime', ms, 'version', 1, 'count', #ARGV - 4, 'bytes', bytes, 'rev', 0,
   'born', digits(us), 'epoch', digits(us))
 -- Only now, since a full Redis refuses a script's first write alone and never an UNLINK: keys of an expired namesake

@@ -25,7 +25,7 @@ local function trim_ledger(meta, turns, ledger, idem, turns_max, bytes_max)
     bytes = bytes - redis.call('HSTRLEN', turns, oldest)
     local field = redis.call('HGET', turns, oldest .. '/idem')
     if field then redis.call('HDEL', idem, field) end
-    redis.call('HDEL', turns, oldest, oldest .. '/end', oldest .. '/idem')
+    redis.call('HDEL', turns, oldest, oldest .. '/end', oldest .. '/idem', oldest .. '/superseded')
     count = count - 1
   end
   redis.call('HSET', meta, 'turnbytes', digits(bytes))

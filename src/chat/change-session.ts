@@ -1,0 +1,41 @@
+// A change of a session that is made from what it is now: read, decide, write under the version that was read, and again
+// when somebody else was faster.
+
+import type { ChatDependencies } from './begin-turn.ts';
+import { ChatError } from './errors.ts';
+import { versionMismatch } from './refusals.ts';
+import type { StoredSession } from './session-store.ts';
+
+/** How often a change is tried again when the session moves under it, before giving up. */
+const RETRIES_MAX = 8;
+
+export interface Change {
+  /** The session as it is; fails when it cannot be changed now. */
+  readonly read: () => Promise<StoredSession>;
+  /** The only version that may be changed; any when left out. */
+  readonly ifVersion: number | undefined;
+  /** Writes what follows from the session as it was read. `attempt` is the same for every try. */
+  readonly write: (stored: StoredSession, attempt: string) => Promise<StoredSession>;
+}
+
+/** Fails with `version_mismatch`, and with what `read` and `write` fail with. */
+export async function changeSession(
+  change: Change,
+  { newId }: Pick<ChatDependencies, 'newId'>,
+): Promise<StoredSession> {
+  const { read, ifVersion, write } = change;
+  const attempt = newId();
+  for (let retries = 0; ; retries += 1) {
+    const stored = await read();
+    if (ifVersion !== undefined && stored.version !== ifVersion) throw versionMismatch(stored.version);
+    try {
+      return await write(stored, attempt);
+    } catch (error) {
+      if (!isRace(error) || ifVersion !== undefined || retries >= RETRIES_MAX) throw error;
+    }
+  }
+}
+
+function isRace(error: unknown): boolean {
+  return error instanceof ChatError && error.code === 'version_mismatch';
+}
