@@ -3,14 +3,13 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { freePort } from '../test/support/free-port.ts';
-import { type SpawnedService, spawnService, statusOf } from '../test/support/spawned-service.ts';
+import { type SpawnedService, spawnService, statusOf, withClock } from '../test/support/spawned-service.ts';
 import { until } from '../test/support/until.ts';
 import type { ProcessFact, Resources } from './evidence.ts';
 import type { Links } from './links.ts';
 import { MODEL } from './model.ts';
 import type { RedisTopology } from './redis-topology.ts';
 
-const OTHER_CLOCK = new URL('./other-clock.js', import.meta.url).href;
 const ALARMS =
   /^.*(uncaughtException|unhandledRejection|MaxListenersExceeded|heap out of memory|"code":"internal").*$/gim;
 const OF_ONE_REQUEST = /"(time|reqId)":"[^"]*",/g;
@@ -51,7 +50,7 @@ export class Replica {
       VERTEX_AI_EMULATOR_HOST: links.model.address,
       DEFAULT_MODEL: MODEL,
       LOG_LEVEL: 'warn',
-      ...(clockMs === 0 ? {} : { NODE_OPTIONS: `--import=${OTHER_CLOCK}`, CLOCK_WRONG_MS: String(clockMs) }),
+      ...(clockMs === 0 ? {} : withClock(clockMs)),
       ...topology.environment(links.via),
       ...variables,
     };

@@ -166,7 +166,7 @@ describe('on a bad way to Redis', () => {
     it('a read answers nevertheless', async () => {
       const key = aKey();
       await direct.create(key, aSession());
-      const lost = proxy.loseReplyTo('HMGET');
+      const lost = proxy.loseReplyTo(SCRIPTS.read.sha);
       expect(await store.read(key)).toEqual(await direct.read(key));
       await lost;
     });
