@@ -186,7 +186,8 @@ async function followSession({ api, random }: ClientOptions, call: Call): Promis
   const watched: Watched[] = [];
   for (let left = random.whole(1, 4); left > 0; left -= 1) {
     const [replica, leaveMs] = [random.whole(0, api.replicas - 1), random.whole(300, 3000)];
-    watched.push(await api.followSession({ ...call, replica }, lastIdOf(watched), leaveMs));
+    const leaveAfter = leaving(random);
+    watched.push(await api.followSession({ ...call, replica }, lastIdOf(watched), { leaveMs, leaveAfter }));
     if (watched.at(-1)?.segment.status === 404) break;
   }
   api.endFollow(begun, call, watched);

@@ -19,7 +19,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '16' },
     round: { type: 'string', default: '60' },
     faults: { type: 'string' },
-    clocks: { type: 'string', default: '0' },
+    clocks: { type: 'string', default: '0,3600,-3600' },
     gaps: { type: 'string', default: '1' },
     set: { type: 'string', multiple: true, default: [] },
     log: { type: 'string' },

@@ -15,7 +15,7 @@ const IDLE_MS_MAX = 45_000;
 const CLOSE_MS_MAX = 15_000;
 
 export async function awaitIdle(api: ServiceApi, sessionIds: readonly string[]): Promise<void> {
-  for (const sessionId of sessionIds) {
+  const idle = sessionIds.map(async (sessionId) => {
     const call = { client: 'finale', sessionId, replica: 0 };
     const isIdle = async () => {
       const { status, activeTurnId } = await api.session(call);
@@ -23,7 +23,8 @@ export async function awaitIdle(api: ServiceApi, sessionIds: readonly string[]):
     };
     // A session that never becomes idle shows in what follows.
     await until('no turn runs', isIdle, { deadlineMs: IDLE_MS_MAX, everyMs: READ_PAUSE_MS }).catch(() => undefined);
-  }
+  });
+  await Promise.all(idle);
 }
 
 /** Each session takes one more turn, on some replica: recorded, and expected to commit. */

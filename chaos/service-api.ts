@@ -21,6 +21,11 @@ const SEND_MS = 20_000;
 
 const PAGE_SIZE = 200;
 
+interface Leaving {
+  readonly leaveMs: number;
+  readonly leaveAfter: number | undefined;
+}
+
 export class ServiceApi {
   readonly #urls: readonly string[];
   readonly #recorder: Recorder;
@@ -148,12 +153,13 @@ export class ServiceApi {
     });
   }
 
-  /** All turns of a session, for so long. */
-  followSession(call: Call, after: string | undefined, leaveMs: number): Promise<Watched> {
+  /** All turns of a session, for so long, or so many events. */
+  followSession(call: Call, after: string | undefined, { leaveMs, leaveAfter }: Leaving): Promise<Watched> {
     return this.#watch(call, '/events', {
       method: 'GET',
       headers: cursorHeader(after),
       leaveMs,
+      ...(leaveAfter === undefined ? {} : { leaveAfter }),
       ...(after === undefined ? {} : { after }),
     });
   }

@@ -21,7 +21,7 @@ const STEPS = {
 } as const satisfies Partial<Record<Step, number>>;
 
 /** A step that does not come in this time is not waited for. */
-const AWAITED_MS = 2000;
+const AWAITED_MS = 1000;
 /** Beyond the limit of a command (`REDIS_COMMAND_TIMEOUT_MS`). */
 const LATE_MS = [2100, 3500] as const;
 
