@@ -9,11 +9,11 @@ export function isTerminal({ event }: Frame): boolean {
 }
 
 /**
- * No event of the turn's log: a place in line, which is told to the one who waits; the end of a turn whose session was
- * deleted, which every replica says by itself; an end that the store did not confirm.
+ * No event of the turn's log: what is told to those who wait (it has no epoch yet), or is made again from the turn's record;
+ * the end of a turn whose session was deleted, which every replica says by itself; an end that the store did not confirm.
  */
 export function isHearsay({ id, event, data }: Frame): boolean {
-  if (event === 'turn.queued') return true;
+  if (id.startsWith('0-')) return true;
   if (event === 'turn.cancelled') return id.endsWith('-4294967295');
   return event === 'turn.failed' && data.includes('"store_unavailable"');
 }

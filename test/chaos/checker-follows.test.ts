@@ -74,6 +74,8 @@ test('the end of a deleted session may be told in other words by every replica',
   };
   for (const replica of [0, 1]) {
     run.add('watch', { turnId: 't-1', outcome: 'info', segments: [seen(replica)] });
+    const waiting = [frame('0-1', 'turn.queued'), frame('0-2', 'turn.cancelled', { endTime: replica })];
+    run.add('watch', { turnId: 't-2', outcome: 'info', segments: [segment(waiting, { replica })] });
   }
   expect(check(run.evidence()).map(({ invariant }) => invariant)).toEqual([]);
 });
