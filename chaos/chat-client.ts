@@ -16,12 +16,12 @@ export interface ClientOptions {
   readonly api: ServiceApi;
   readonly pool: SessionPool;
   readonly capabilities: Capabilities;
+  /** A longer history is given up, so that reading it stays one page and a run stays small. */
+  readonly messagesMax: number;
   readonly random: Random;
 }
 
 const THINK_MS_MAX = 250;
-/** A longer history is given up, so that reading it stays one page and a run stays small. */
-const MESSAGES_MAX = 150;
 const MODEL_FAULT_RATE = 0.12;
 /** Of the answers that come in pieces. */
 const SLOW_RATE = 0.2;
@@ -45,7 +45,7 @@ export async function runClient(options: ClientOptions, stop: AbortSignal): Prom
 
 async function operate(options: ClientOptions, slot: ChatSlot, id: string): Promise<void> {
   const { api, pool, random, name, capabilities } = options;
-  if (slot.messages > MESSAGES_MAX) return pool.replace(slot, name, random);
+  if (slot.messages > options.messagesMax) return pool.replace(slot, name, random);
   const call = { client: name, sessionId: slot.sessionId, replica: random.whole(0, api.replicas - 1) };
   const turnId = slot.recentTurns[random.whole(0, Math.max(0, slot.recentTurns.length - 1))];
   const operation = random.weighted({

@@ -17,6 +17,7 @@ const { values } = parseArgs({
     replicas: { type: 'string', default: '3' },
     sessions: { type: 'string', default: '16' },
     clients: { type: 'string', default: '16' },
+    messages: { type: 'string', default: '150' },
     round: { type: 'string', default: '60' },
     faults: { type: 'string' },
     clocks: { type: 'string', default: '0,3600,-3600' },
@@ -48,6 +49,7 @@ const summary = await run({
   replicas: positive('--replicas', values.replicas),
   sessions: positive('--sessions', values.sessions),
   clients: positive('--clients', values.clients),
+  messagesMax: positive('--messages', values.messages),
   capabilities,
   say,
 });

@@ -60,7 +60,7 @@ export const MUTANTS: readonly Mutant[] = [
       lua('append', 'if meta[3] ~= ARGV[2] then', 'if false then'),
       chat('flusher', '    } catch {\n', '    } catch {\n      this.#flushedSeq = batch.lastSeq;\n'),
     ],
-    options: [...faults('network to redis: cut'), ...OFTEN],
+    options: [...faults('network to redis: cut'), ...OFTEN, '--sessions', '8', '--clients', '28'],
   },
   {
     name: 'begin ignores a running turn',
@@ -80,7 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'create forgets resends',
     patches: [lua('create', "if created[1] == ARGV[1] then return {'OK', created[2]} end")],
-    options: [...faults('reply of create lost'), ...MANY_SESSIONS],
+    options: [...faults('reply of create lost'), ...MANY_SESSIONS, '--messages', '1'],
   },
   {
     // Whoever looks judges by its own clock first, the store by its own has the last word.

@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly replicas: number;
   readonly sessions: number;
   readonly clients: number;
+  /** A session with a longer history is followed by another. */
+  readonly messagesMax: number;
   /** Parts of the names of the only disturbances that are wanted. */
   readonly faults?: readonly string[];
   /** So many times the usual time between two disturbances. */
@@ -157,7 +159,14 @@ async function disturb(going: Going, round: number, forMs: number): Promise<numb
   const nemesis = startNemesis(scene, own, stop.signal);
   const clients = Array.from({ length: options.clients }, (_, number) => {
     const name = `${round}c${number}`;
-    const client = { name, api, pool, capabilities: options.capabilities, random: random.named(name) };
+    const client = {
+      name,
+      api,
+      pool,
+      capabilities: options.capabilities,
+      messagesMax: options.messagesMax,
+      random: random.named(name),
+    };
     return runClient(client, stop.signal);
   });
   await Promise.race([delay(forMs), Promise.all(clients)]);
