@@ -153,7 +153,8 @@ export const MUTANTS: readonly Mutant[] = [
       chat('cancel-turn', '    await settled(log, deps);', '    void settled(log, deps);'),
       chat('cancel-turn', '    await settled(own.log, deps);', '    void settled(own.log, deps);'),
     ],
-    options: faults(),
+    // The end of a turn waits for its append, which has to be sent again.
+    options: [...faults('reply of append lost'), ...OFTEN],
   },
   {
     name: 'a partial answer is told and not kept',
