@@ -10,6 +10,7 @@ export interface Capabilities {
   readonly enqueue: boolean;
   readonly interrupt: boolean;
   readonly respondAsync: boolean;
+  readonly followSession: boolean;
 }
 
 interface Operation {
@@ -39,6 +40,7 @@ export function capabilitiesOf(document: ApiDocument): Capabilities {
     enqueue: onBusy.includes('enqueue'),
     interrupt: onBusy.includes('interrupt'),
     respondAsync: takes('prefer'),
+    followSession: named('followSession') !== undefined,
   };
 }
 

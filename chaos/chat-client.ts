@@ -2,12 +2,13 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Capabilities } from './capabilities.ts';
-import { TERMINAL_EVENTS } from './check-streams.ts';
 import type { Watched } from './frame-reader.ts';
+import { TERMINAL_EVENTS } from './frames.ts';
 import { asksFor, MODEL_FAULTS, paced } from './model.ts';
 import type { Told } from './outcome.ts';
 import type { Random } from './random.ts';
-import type { Call, Question, ServiceApi } from './service-api.ts';
+import type { ServiceApi } from './service-api.ts';
+import type { Call, Question } from './service-call.ts';
 import type { ChatSlot, SessionPool } from './session-pool.ts';
 
 export interface ClientOptions {
@@ -15,13 +16,15 @@ export interface ClientOptions {
   readonly api: ServiceApi;
   readonly pool: SessionPool;
   readonly capabilities: Capabilities;
+  /** A longer history is given up, so that reading it stays one page and a run stays small. */
+  readonly messagesMax: number;
   readonly random: Random;
 }
 
 const THINK_MS_MAX = 250;
-/** A longer history is given up, so that reading it stays one page and a run stays small. */
-const MESSAGES_MAX = 150;
 const MODEL_FAULT_RATE = 0.12;
+/** Of the answers that come in pieces. */
+const SLOW_RATE = 0.2;
 const FOLLOW_MS = 25_000;
 const FOLLOW_PAUSE_MS = 250;
 
@@ -42,7 +45,7 @@ export async function runClient(options: ClientOptions, stop: AbortSignal): Prom
 
 async function operate(options: ClientOptions, slot: ChatSlot, id: string): Promise<void> {
   const { api, pool, random, name, capabilities } = options;
-  if (slot.messages > MESSAGES_MAX) return pool.replace(slot, name, random);
+  if (slot.messages > options.messagesMax) return pool.replace(slot, name, random);
   const call = { client: name, sessionId: slot.sessionId, replica: random.whole(0, api.replicas - 1) };
   const turnId = slot.recentTurns[random.whole(0, Math.max(0, slot.recentTurns.length - 1))];
   const operation = random.weighted({
@@ -53,6 +56,7 @@ async function operate(options: ClientOptions, slot: ChatSlot, id: string): Prom
     session: 6,
     turn: turnId === undefined ? 0 : 8,
     watch: capabilities.resume && turnId !== undefined ? 12 : 0,
+    follow: capabilities.followSession ? 6 : 0,
     patch: 7,
     cancel: capabilities.cancel && turnId !== undefined ? 7 : 0,
     remove: 1,
@@ -73,6 +77,8 @@ async function operate(options: ClientOptions, slot: ChatSlot, id: string): Prom
       return;
     case 'watch':
       return watch(options, call, turnId ?? '');
+    case 'follow':
+      return followSession(options, call);
     case 'patch':
       return api.patch(call, `name ${id}`);
     case 'cancel':
@@ -120,7 +126,8 @@ async function ask(options: ClientOptions, slot: ChatSlot, call: Call, id: strin
 
 function questionOf({ random, capabilities }: ClientOptions, id: string, way: Way): Question {
   const token = `q-${id}`;
-  const pace = random.chance(0.6) ? ` ${paced(random.whole(5, 150))}` : '';
+  const paceMs = random.chance(SLOW_RATE) ? random.whole(200, 500) : random.whole(5, 150);
+  const pace = random.chance(0.6) ? ` ${paced(paceMs)}` : '';
   const [first, ...others] = MODEL_FAULTS;
   const fault = random.chance(MODEL_FAULT_RATE) ? ` ${asksFor(random.pick([first, ...others]))}` : '';
   const question = `${token}${pace}${fault}`;
@@ -173,6 +180,19 @@ async function watch(options: ClientOptions, call: Call, turnId: string): Promis
   options.api.endWatch(begun, call, turnId, watched);
 }
 
+/** A second tab: it stays for a while, on one replica after the other. */
+async function followSession({ api, random }: ClientOptions, call: Call): Promise<void> {
+  const begun = api.beginStream();
+  const watched: Watched[] = [];
+  for (let left = random.whole(1, 4); left > 0; left -= 1) {
+    const [replica, leaveMs] = [random.whole(0, api.replicas - 1), random.whole(300, 3000)];
+    const leaveAfter = leaving(random);
+    watched.push(await api.followSession({ ...call, replica }, lastIdOf(watched), { leaveMs, leaveAfter }));
+    if (watched.at(-1)?.segment.status === 404) break;
+  }
+  api.endFollow(begun, call, watched);
+}
+
 /** With an idempotency key, sending it again is another way to go on. */
 async function goOn(
   options: ClientOptions,
@@ -192,7 +212,7 @@ async function goOn(
         ? await api.open(elsewhere, question, leaveAfter, after)
         : await api.resume(elsewhere, turnId, after, leaveAfter);
     watched.push(next);
-    if (next.segment.status !== 200) await delay(FOLLOW_PAUSE_MS);
+    if (next.segment.status !== 200 || next.segment.frames.length === 0) await delay(FOLLOW_PAUSE_MS);
   }
 }
 

@@ -2,9 +2,8 @@
 // duplicate, the same bytes for every viewer, one terminal event at its end.
 
 import type { Frame, Operation, Segment, SendOperation, Violation, WatchOperation } from './evidence.ts';
+import { isHearsay, isOfLostProducer, isTerminal } from './frames.ts';
 import type { SessionFacts } from './session-facts.ts';
-
-export const TERMINAL_EVENTS: readonly string[] = ['turn.committed', 'turn.blocked', 'turn.failed', 'turn.cancelled'];
 
 export function checkStreams(facts: SessionFacts): readonly Violation[] {
   const streams = facts.operations.filter(isViewing);
@@ -52,10 +51,6 @@ type Of = (invariant: string, message: string) => Violation;
 
 function framesOf({ segments }: Viewing): readonly Frame[] {
   return segments.flatMap(({ frames }) => frames);
-}
-
-function isTerminal({ event }: Frame): boolean {
-  return TERMINAL_EVENTS.includes(event);
 }
 
 function shown(frames: readonly Frame[]): string {
@@ -117,13 +112,8 @@ function sameFrames(viewings: readonly Viewing[]): Violation[] {
   });
 }
 
-/** Waiting is told to the one who waits; the log of a turn begins with its start. */
 function loggedOf(viewing: Viewing): readonly Frame[] {
-  return framesOf(viewing).filter(({ event }) => event !== 'turn.queued');
-}
-
-function isOfLostProducer({ event, data }: Frame): boolean {
-  return event === 'turn.failed' && data.includes('"producer_lost"');
+  return framesOf(viewing).filter((frame) => !isHearsay(frame));
 }
 
 function firstDifference(

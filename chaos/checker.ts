@@ -1,6 +1,8 @@
 // The judge of a run: pure, from what was seen to what must not have been. test/chaos says what I1 to I16 are.
 
+import { checkFollows } from './check-follows.ts';
 import { checkHistory } from './check-history.ts';
+import { checkPromises } from './check-promises.ts';
 import { checkReads } from './check-reads.ts';
 import { checkStreams } from './check-streams.ts';
 import { checkModel, checkTurns } from './check-turns.ts';
@@ -14,8 +16,11 @@ export function check(evidence: Evidence): readonly Violation[] {
     ...sessions.flatMap(checkReads),
     ...sessions.flatMap(checkStreams),
     ...sessions.flatMap(checkTurns),
+    ...sessions.flatMap((facts) => checkPromises(facts, evidence.disturbed)),
+    ...sessions.flatMap((facts) => checkFollows(facts, evidence.disturbed)),
     ...checkModel(evidence.modelCalls, evidence.operations),
     ...checkKeys(evidence.keys, sessions),
+    ...checkChannels(evidence.channels),
     ...evidence.processes.flatMap(checkProcess),
     ...unexpectedAnswers(evidence.operations),
   ];
@@ -37,6 +42,11 @@ function checkKeys(keys: readonly KeyLeft[], sessions: readonly SessionFacts[]):
       ...(sessionId === undefined ? {} : { sessionId }),
     }));
   });
+}
+
+/** I11: who has gone is not told any more. */
+function checkChannels(channels: readonly string[]): Violation[] {
+  return channels.map((channel) => ({ invariant: 'I11', message: `${channel} is still watched`, operations: [] }));
 }
 
 /** Sockets that wait for their keep-alive to end, and connections to Redis nodes that were not known at the start. */

@@ -1,8 +1,8 @@
 // What can be done to the processes and the network of a run. Each disturbance says what it did, holds for a while, and
 // puts right what it has broken.
 
+import type { LinkFault } from '../test/support/fault-proxy.ts';
 import type { RedisServer } from '../test/support/redis-server.ts';
-import type { LinkFault } from './fault-proxy.ts';
 import { inflict, type LinkTarget } from './links.ts';
 import type { Random } from './random.ts';
 import { ask, onNode, type RedisTopology } from './redis-topology.ts';
@@ -11,6 +11,7 @@ import type { Replica } from './replica.ts';
 export interface Scene {
   readonly replicas: readonly [Replica, ...Replica[]];
   readonly topology: RedisTopology;
+  readonly leaseMs: number;
 }
 
 /** Resolves after so many milliseconds, or when the run ends. */
@@ -41,6 +42,17 @@ export const REPLICA_DISTURBANCES: readonly Disturbance[] = [
     act: async ({ replicas }, random, hold) => {
       const replica = random.pick(replicas);
       const ms = random.chance(0.25) ? random.whole(10_000, 30_000) : random.whole(200, 5000);
+      replica.freeze();
+      await hold(ms);
+      replica.thaw();
+      return `replica ${replica.number}, for ${ms} ms`;
+    },
+  },
+  {
+    kind: 'replica frozen beyond its lease',
+    weight: 2,
+    act: async ({ replicas, leaseMs }, random, hold) => {
+      const [replica, ms] = [random.pick(replicas), Math.round(leaseMs * (1.05 + random.next() / 4))];
       replica.freeze();
       await hold(ms);
       replica.thaw();
@@ -130,6 +142,15 @@ export const REDIS_DISTURBANCES: readonly Disturbance[] = [
     },
   },
   {
+    kind: 'redis CLIENT KILL of subscribers',
+    weight: 2,
+    act: async (scene, random) => {
+      const node = await anyMaster(scene, random);
+      await onNode(node, (client) => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
+      return String(node.port);
+    },
+  },
+  {
     kind: 'redis planned failover',
     weight: 3,
     act: async ({ topology }, random) => (await topology.failOver?.(random)) ?? 'there is nothing to fail over to',
@@ -166,7 +187,9 @@ function linkDisturbance(target: LinkTarget, name: keyof typeof LINK_FAULTS): Di
     kind: `network to ${target}: ${name}`,
     weight: 1,
     act: async ({ replicas }, random, hold) => {
-      const [replica, ms, fault] = [random.pick(replicas), random.whole(300, 6000), LINK_FAULTS[name](random)];
+      // Short ones hit turns that live through them.
+      const ms = random.chance(0.4) ? random.whole(50, 500) : random.whole(500, 6000);
+      const [replica, fault] = [random.pick(replicas), LINK_FAULTS[name](random)];
       inflict(replica.links, target, fault);
       await hold(ms);
       replica.links.heal();

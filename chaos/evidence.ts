@@ -1,5 +1,5 @@
-// What a run has seen: every operation of every client with its outcome, what the model was asked, what is left in the
-// store, and how the processes are. The checker judges it, and nothing else.
+// What a run has seen: every operation of every client with its outcome, what was disturbed, what the model was asked, what
+// is left in the store, and how the processes are. The checker judges it, and nothing else.
 
 import type { Resources } from '../test/support/resources.ts';
 
@@ -28,9 +28,11 @@ export interface Frame {
   readonly event: string;
   /** As it came over the wire. */
   readonly data: string;
+  /** When it came. */
+  readonly atMs?: number;
 }
 
-/** One connection on which a turn was watched. */
+/** One connection on which a turn, or a session, was watched. */
 export interface Segment {
   readonly replica: number;
   /** The cursor it was asked to go on after. */
@@ -64,6 +66,10 @@ export interface SendOperation extends Observed {
   readonly token: string;
   readonly question: string;
   readonly turnId?: string;
+  /** The id that the client chose for it. */
+  readonly wanted?: string;
+  /** It goes before all who wait. */
+  readonly isInterrupting?: boolean;
   readonly key?: string;
   /** The body differs from the one this key was first used with. */
   readonly hasOtherBody?: boolean;
@@ -82,12 +88,19 @@ export interface WatchOperation extends Observed {
   readonly segments: readonly Segment[];
 }
 
+/** All turns of a session, watched for a while. */
+export interface FollowOperation extends Observed {
+  readonly kind: 'follow';
+  readonly segments: readonly Segment[];
+}
+
 export type Operation =
   | SendOperation
   | (Observed & { readonly kind: 'create'; readonly version?: number })
   | (Observed & { readonly kind: 'patch'; readonly version?: number; readonly displayName: string })
   | (Observed & { readonly kind: 'delete' })
   | WatchOperation
+  | FollowOperation
   | (Observed & {
       readonly kind: 'session';
       readonly version?: number;
@@ -108,6 +121,16 @@ export type Operation =
       readonly keep: 'none' | 'partial';
       readonly turn?: TurnView;
     });
+
+export type Lane = 'replica' | 'redis' | 'network' | 'step';
+
+export interface Disturbed {
+  readonly lane: Lane;
+  readonly kind: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly what: string;
+}
 
 export interface ModelCall {
   readonly token: string;
@@ -131,8 +154,11 @@ export interface ProcessFact {
 
 export interface Evidence {
   readonly operations: readonly Operation[];
+  readonly disturbed: readonly Disturbed[];
   readonly modelCalls: readonly ModelCall[];
   readonly keys: readonly KeyLeft[];
+  /** Of sessions that somebody still watches, although no client does. */
+  readonly channels: readonly string[];
   readonly processes: readonly ProcessFact[];
 }
 

@@ -1,10 +1,10 @@
-// One connection on which a turn is watched: every frame as it came, until it ends, breaks, or the client hangs up.
+// One connection on which a turn or a session is watched: every frame as it came, until it ends, breaks, or the client hangs up.
 
 import type { IncomingMessage } from 'node:http';
 import { createParser } from 'eventsource-parser';
 import { open, type SendOptions } from '../test/support/client.ts';
-import { TERMINAL_EVENTS } from './check-streams.ts';
 import type { Frame, Segment } from './evidence.ts';
+import { TERMINAL_EVENTS } from './frames.ts';
 import { type Told, toldByAnswer, toldByFrames } from './outcome.ts';
 
 export interface Watched {
@@ -20,6 +20,11 @@ export interface WatchOptions extends SendOptions {
   readonly after?: string;
   /** Hang up after so many frames. */
   readonly leaveAfter?: number;
+  /** Hang up after so long. */
+  readonly leaveMs?: number;
+  readonly nowMs: () => number;
+  /** By now every turn must have come to its end, and its viewers with it. */
+  readonly late: AbortSignal;
   /** An answer that says nothing for so long is given up. */
   readonly silentMs: number;
 }
@@ -37,6 +42,8 @@ export function watchFrames(url: string, options: WatchOptions): Promise<Watched
   const finish = (end: Segment['end']) => {
     clearTimeout(silence);
     clearTimeout(endless);
+    clearTimeout(leaving);
+    options.late.removeEventListener('abort', onLate);
     call.destroy();
     const status = response?.statusCode ?? 0;
     const after = options.after === undefined ? {} : { after: options.after };
@@ -47,11 +54,14 @@ export function watchFrames(url: string, options: WatchOptions): Promise<Watched
       ...(typeof turnId === 'string' ? { turnId } : {}),
     });
   };
+  const onLate = () => finish('endless');
+  options.late.addEventListener('abort', onLate);
+  const leaving = options.leaveMs === undefined ? undefined : setTimeout(() => finish('left'), options.leaveMs);
   const endless = setTimeout(() => finish('endless'), STREAM_MS_MAX);
   const silence = setTimeout(() => finish('cut'), options.silentMs);
   const parser = createParser({
     onEvent: ({ id = '', event = 'message', data }) => {
-      frames.push({ id, event, data });
+      frames.push({ id, event, data, atMs: options.nowMs() });
       // What comes after the terminal event has to be seen, so only other frames end it here.
       if (frames.length === options.leaveAfter && !TERMINAL_EVENTS.includes(event)) finish('left');
     },

@@ -1,7 +1,7 @@
 // The network of one replica: a fault proxy of its own to every Redis node, sentinel, and the model, so that one replica
 // can be cut off while the others are not.
 
-import { FaultProxy, type LinkFault } from './fault-proxy.ts';
+import { FaultProxy, type LinkFault } from '../test/support/fault-proxy.ts';
 import type { Address, RedisTopology } from './redis-topology.ts';
 
 export interface Links {

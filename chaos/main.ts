@@ -1,11 +1,12 @@
-// `npm run chaos -- --minutes 10 --topology cluster [--seed S] [--log FILE]`: ends with 1 when anything was seen that must never be.
+// `npm run chaos -- --minutes 10 --topology cluster [--seed S] [--log FILE]`: ends with 1 when anything was seen that must
+// never be. CONTRIBUTING.md has the other options.
 
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { readCapabilities } from './capabilities.ts';
 import { TOPOLOGIES } from './redis-topology.ts';
-import { operationLog, report } from './report.ts';
+import { operationLog, report, resultOf } from './report.ts';
 import { run } from './run.ts';
 
 const { values } = parseArgs({
@@ -16,7 +17,14 @@ const { values } = parseArgs({
     replicas: { type: 'string', default: '3' },
     sessions: { type: 'string', default: '16' },
     clients: { type: 'string', default: '16' },
+    messages: { type: 'string', default: '150' },
+    round: { type: 'string', default: '60' },
+    faults: { type: 'string' },
+    clocks: { type: 'string', default: '0,3600,-3600' },
+    gaps: { type: 'string', default: '1' },
+    set: { type: 'string', multiple: true, default: [] },
     log: { type: 'string' },
+    result: { type: 'string' },
   },
 });
 
@@ -33,13 +41,20 @@ const summary = await run({
   seed: values.seed,
   topology,
   minutes: positive('--minutes', values.minutes),
+  roundS: positive('--round', values.round),
+  ...(values.faults === undefined ? {} : { faults: values.faults.split(',') }),
+  gaps: positive('--gaps', values.gaps),
+  clocksMs: values.clocks.split(',').map((seconds) => Number(seconds) * 1000),
+  variables: Object.fromEntries(values.set.map((pair) => pair.split('=', 2))),
   replicas: positive('--replicas', values.replicas),
   sessions: positive('--sessions', values.sessions),
   clients: positive('--clients', values.clients),
+  messagesMax: positive('--messages', values.messages),
   capabilities,
   say,
 });
 say(report(summary));
+if (values.result !== undefined) writeFileSync(values.result, resultOf(summary));
 if (values.log !== undefined) writeFileSync(values.log, operationLog(summary));
 say(`seed ${values.seed}`);
 process.exitCode = summary.violations.length === 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-// The end of a run: everything is whole again, leases have run out, and every session is asked, on every replica, for what
+// The end of a round: everything is whole again, leases have run out, and every session is asked, on every replica, for what
 // it has become.
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,7 +15,7 @@ const IDLE_MS_MAX = 45_000;
 const CLOSE_MS_MAX = 15_000;
 
 export async function awaitIdle(api: ServiceApi, sessionIds: readonly string[]): Promise<void> {
-  for (const sessionId of sessionIds) {
+  const idle = sessionIds.map(async (sessionId) => {
     const call = { client: 'finale', sessionId, replica: 0 };
     const isIdle = async () => {
       const { status, activeTurnId } = await api.session(call);
@@ -23,15 +23,17 @@ export async function awaitIdle(api: ServiceApi, sessionIds: readonly string[]):
     };
     // A session that never becomes idle shows in what follows.
     await until('no turn runs', isIdle, { deadlineMs: IDLE_MS_MAX, everyMs: READ_PAUSE_MS }).catch(() => undefined);
-  }
+  });
+  await Promise.all(idle);
 }
 
 /** Each session takes one more turn, on some replica: recorded, and expected to commit. */
-export async function probe(api: ServiceApi, sessionIds: readonly string[]): Promise<void> {
+export async function probe(api: ServiceApi, sessionIds: readonly string[], round: number): Promise<void> {
   for (const [index, sessionId] of sessionIds.entries()) {
-    const token = `q-probe-${index}`;
+    const name = `probe-${round}-${index}`;
+    const token = `q-${name}`;
     const call = { client: 'finale', sessionId, replica: index % api.replicas };
-    const question = { token, question: token, body: { message: token, turnId: `t-probe-${index}` }, isProbe: true };
+    const question = { token, question: token, body: { message: token, turnId: `t-${name}` }, isProbe: true };
     await api.send(call, question, 'unary', (turnId) => api.turn(call, turnId));
   }
 }
@@ -67,7 +69,7 @@ function turnsBySession(operations: readonly Operation[]): ReadonlyMap<string, R
   const bySession = new Map<string, Set<string>>();
   for (const operation of operations) {
     if (operation.kind !== 'send') continue;
-    const { sessionId, turnId } = operation;
+    const { sessionId, turnId = operation.wanted } = operation;
     if (turnId === undefined) continue;
     bySession.set(sessionId, (bySession.get(sessionId) ?? new Set()).add(turnId));
   }

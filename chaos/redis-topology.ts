@@ -84,6 +84,12 @@ export async function keysLeft(topology: RedisTopology, prefix: string): Promise
   return keys.flat();
 }
 
+/** What is subscribed to on any node, but for the replicas' own channels. */
+export async function channelsLeft({ nodes }: RedisTopology, prefix: string): Promise<readonly string[]> {
+  const channels = await Promise.all(nodes.map((node) => ask(node, 'PUBSUB', 'SHARDCHANNELS', `${prefix}:{*`)));
+  return (channels as string[][]).flat();
+}
+
 async function keysOn(client: Redis, prefix: string): Promise<KeyLeft[]> {
   const found: KeyLeft[] = [];
   for await (const names of client.scanStream({ match: `${prefix}:*`, count: 500 })) {

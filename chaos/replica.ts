@@ -3,7 +3,7 @@
 
 import { freePort } from '../test/support/free-port.ts';
 import { type Resources, resourcesOf } from '../test/support/resources.ts';
-import { type SpawnedService, spawnService, statusOf } from '../test/support/spawned-service.ts';
+import { type SpawnedService, spawnService, statusOf, withClock } from '../test/support/spawned-service.ts';
 import { until } from '../test/support/until.ts';
 import type { ProcessFact } from './evidence.ts';
 import type { Links } from './links.ts';
@@ -23,6 +23,8 @@ export interface ReplicaOptions {
   readonly topology: RedisTopology;
   readonly links: Links;
   readonly prefix: string;
+  /** How wrong its clock is. */
+  readonly clockMs: number;
   readonly variables: Readonly<Record<string, string>>;
 }
 
@@ -38,7 +40,7 @@ export class Replica {
   readonly #toldToEnd = new WeakSet<SpawnedService>();
 
   private constructor(options: ReplicaOptions, port: number) {
-    const { number, topology, links, prefix, variables } = options;
+    const { number, topology, links, prefix, clockMs, variables } = options;
     this.number = number;
     this.links = links;
     this.url = `http://127.0.0.1:${port}`;
@@ -48,6 +50,7 @@ export class Replica {
       VERTEX_AI_EMULATOR_HOST: links.model.address,
       DEFAULT_MODEL: MODEL,
       LOG_LEVEL: 'warn',
+      ...(clockMs === 0 ? {} : withClock(clockMs)),
       ...topology.environment(links.via),
       ...variables,
     };

@@ -1,8 +1,7 @@
 // What a run tells at its end: how much it has checked, how much it has disturbed, and each violation with the operations
 // that show it.
 
-import type { Evidence, Operation, Segment, Violation } from './evidence.ts';
-import type { Disturbed } from './nemesis.ts';
+import type { Disturbed, Evidence, Operation, Segment, Violation } from './evidence.ts';
 import { isAcknowledged } from './session-facts.ts';
 
 const EXCERPT_OPERATIONS_MAX = 14;
@@ -11,7 +10,6 @@ const LINE_LENGTH_MAX = 1200;
 
 export interface RunSummary {
   readonly evidence: Evidence;
-  readonly disturbed: readonly Disturbed[];
   readonly violations: readonly Violation[];
   /** When the clients stopped: what came later is no write gap. */
   readonly clientsEndedMs: number;
@@ -20,19 +18,25 @@ export interface RunSummary {
 export function report(summary: RunSummary): string {
   return [
     ...totals(summary),
-    ...faults(summary.disturbed),
+    ...faults(summary.evidence.disturbed),
     ...summary.violations.slice(0, VIOLATIONS_SHOWN_MAX).flatMap((violation) => excerpt(violation, summary)),
     `violations: ${summary.violations.length}${byInvariant(summary.violations)}`,
   ].join('\n');
 }
 
 /** Everything that was done and disturbed, a line of JSON each. */
-export function operationLog({ evidence, disturbed }: RunSummary): string {
-  return [...disturbed, ...evidence.operations].map((one) => `${JSON.stringify(one)}\n`).join('');
+export function operationLog({ evidence }: RunSummary): string {
+  return [...evidence.disturbed, ...evidence.operations].map((one) => `${JSON.stringify(one)}\n`).join('');
 }
 
-function totals({ evidence, disturbed, clientsEndedMs }: RunSummary): string[] {
-  const { operations, modelCalls, keys, processes } = evidence;
+/** For a program to read: what was found, each kind once. */
+export function resultOf({ violations }: RunSummary): string {
+  const byKind = Map.groupBy(violations, ({ invariant }) => invariant);
+  return JSON.stringify([...byKind].map(([invariant, [first]]) => ({ invariant, message: first?.message })));
+}
+
+function totals({ evidence, clientsEndedMs }: RunSummary): string[] {
+  const { operations, disturbed, modelCalls, keys, processes } = evidence;
   const sends = operations.filter((operation) => operation.kind === 'send');
   const turns = new Set(sends.map(({ sessionId, turnId, token }) => `${sessionId}/${turnId ?? token}`));
   const segments = sends.flatMap((send) => send.segments);
@@ -74,7 +78,7 @@ function longestGap(ackedMs: readonly number[], endMs: number): { readonly ms: n
 function faults(disturbed: readonly Disturbed[]): string[] {
   const byKind = [...Map.groupBy(disturbed, ({ kind }) => kind)].sort(([a], [b]) => (a < b ? -1 : 1));
   const rows = byKind.map(([kind, all]) => {
-    return [kind, String(all.length), String(all.filter(({ what }) => what.startsWith('failed')).length)];
+    return [kind, String(all.length), String(all.filter(({ what }) => /^failed|none came/.test(what)).length)];
   });
   return ['', table([['fault', 'times', 'not possible'], ...rows]), ''];
 }
@@ -92,7 +96,7 @@ function excerpt({ invariant, message, sessionId, operations: numbers }: Violati
   return [
     `VIOLATION of ${invariant}${sessionId === undefined ? '' : ` in session ${sessionId}`}: ${message}`,
     ...shown.map((operation) => `  ${line(operation)}`),
-    ...meanwhile(summary.disturbed, from, to),
+    ...meanwhile(summary.evidence.disturbed, from, to),
     '',
   ];
 }
@@ -116,6 +120,8 @@ function detail(operation: Operation): string {
       const { way, question, turnId, key, turn, segments } = operation;
       return `${way} “${question}” ${turnId ?? ''} ${key ?? ''} ${JSON.stringify(turn)} ${seen(segments)}`;
     }
+    case 'follow':
+      return seen(operation.segments);
     case 'watch':
       return `${operation.turnId} ${seen(operation.segments)}`;
     case 'history':

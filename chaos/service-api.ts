@@ -2,34 +2,35 @@
 
 import { type Answer, type SendOptions, send } from '../test/support/client.ts';
 import type { MessageView, Segment, SendOperation } from './evidence.ts';
-import { streamed, toldByStream, type Watched, watchFrames } from './frame-reader.ts';
-import { outcomeOfStatus, type Told, toldByAnswer, turnOf } from './outcome.ts';
+import { streamed, toldByStream, type Watched, type WatchOptions, watchFrames } from './frame-reader.ts';
+import { type Told, toldByAnswer, turnOf } from './outcome.ts';
 import type { Begun, Recorder } from './recorder.ts';
+import {
+  type Call,
+  type Chosen,
+  cursorHeader,
+  ended,
+  header,
+  keyHeader,
+  type Question,
+  versionOf,
+} from './service-call.ts';
 
 const READ_MS = 8000;
 const SEND_MS = 20_000;
 
-/** Who does it, to which session, on which replica. */
-export interface Call {
-  readonly client: string;
-  readonly sessionId: string;
-  readonly replica: number;
-}
-
-export interface Question {
-  readonly token: string;
-  readonly question: string;
-  readonly body: object;
-  readonly key?: string;
-  readonly hasOtherBody?: boolean;
-  readonly isProbe?: boolean;
-}
-
 const PAGE_SIZE = 200;
+
+interface Leaving {
+  readonly leaveMs: number;
+  readonly leaveAfter: number | undefined;
+}
 
 export class ServiceApi {
   readonly #urls: readonly string[];
   readonly #recorder: Recorder;
+  /** Aborts when every stream must have come to its end. */
+  late: AbortSignal = new AbortController().signal;
 
   constructor(urls: readonly string[], recorder: Recorder) {
     this.#urls = urls;
@@ -133,12 +134,10 @@ export class ServiceApi {
 
   /** The first connection of a stream, and those that send it again with its key. */
   open(call: Call, question: Question, leaveAfter?: number, after?: string): Promise<Watched> {
-    return watchFrames(this.#path(call, `/${call.sessionId}/messages/stream`), {
-      replica: call.replica,
+    return this.#watch(call, '/messages/stream', {
       method: 'POST',
       body: question.body,
       headers: { ...keyHeader(question), ...cursorHeader(after) },
-      silentMs: SEND_MS,
       ...(after === undefined ? {} : { after }),
       ...(leaveAfter === undefined ? {} : { leaveAfter }),
     });
@@ -146,13 +145,22 @@ export class ServiceApi {
 
   /** A later connection, on whichever replica. */
   resume(call: Call, turnId: string, after: string | undefined, leaveAfter: number | undefined): Promise<Watched> {
-    return watchFrames(this.#path(call, `/${call.sessionId}/turns/${turnId}/events`), {
-      replica: call.replica,
+    return this.#watch(call, `/turns/${turnId}/events`, {
       method: 'GET',
       headers: cursorHeader(after),
-      silentMs: SEND_MS,
       ...(after === undefined ? {} : { after }),
       ...(leaveAfter === undefined ? {} : { leaveAfter }),
+    });
+  }
+
+  /** All turns of a session, for so long, or so many events. */
+  followSession(call: Call, after: string | undefined, { leaveMs, leaveAfter }: Leaving): Promise<Watched> {
+    return this.#watch(call, '/events', {
+      method: 'GET',
+      headers: cursorHeader(after),
+      leaveMs,
+      ...(leaveAfter === undefined ? {} : { leaveAfter }),
+      ...(after === undefined ? {} : { after }),
     });
   }
 
@@ -179,6 +187,27 @@ export class ServiceApi {
     });
   }
 
+  endFollow(begun: Begun, call: Call, watched: readonly Watched[]): void {
+    const { segment, body } = watched[0] ?? {};
+    const segments = streamed(watched);
+    begun.end({
+      ...call,
+      kind: 'follow',
+      segments,
+      ...ended(segment?.status ?? 0, body as { readonly code?: string }),
+    });
+  }
+
+  #watch(call: Call, path: string, options: Omit<WatchOptions, 'replica' | 'silentMs' | 'nowMs' | 'late'>) {
+    return watchFrames(this.#path(call, `/${call.sessionId}${path}`), {
+      ...options,
+      replica: call.replica,
+      silentMs: SEND_MS,
+      nowMs: () => this.#recorder.nowMs(),
+      late: this.late,
+    });
+  }
+
   #sent(
     begun: Begun,
     call: Call,
@@ -187,7 +216,8 @@ export class ServiceApi {
     told: Told,
     segments: readonly Segment[],
   ): void {
-    const { token, question: text, key, hasOtherBody, isProbe } = question;
+    const { token, question: text, body, key, hasOtherBody, isProbe } = question;
+    const { turnId: wanted, onBusy } = body as Chosen;
     begun.end({
       ...call,
       kind: 'send',
@@ -196,6 +226,8 @@ export class ServiceApi {
       question: text,
       segments,
       ...told,
+      ...(wanted === undefined ? {} : { wanted }),
+      ...(onBusy === 'interrupt' ? { isInterrupting: true } : {}),
       ...(key === undefined ? {} : { key }),
       ...(hasOtherBody === undefined ? {} : { hasOtherBody }),
       ...(isProbe === undefined ? {} : { isProbe }),
@@ -219,25 +251,4 @@ export class ServiceApi {
       return { status: 0, headers: {}, text: '', json: undefined };
     }
   }
-}
-
-function keyHeader({ key }: Question): Readonly<Record<string, string>> {
-  return key === undefined ? {} : { 'idempotency-key': key };
-}
-
-function cursorHeader(after: string | undefined): Readonly<Record<string, string>> {
-  return after === undefined ? {} : { 'last-event-id': after };
-}
-
-function header({ headers }: Answer): string | undefined {
-  const turnId = headers['turn-id'];
-  return typeof turnId === 'string' ? turnId : undefined;
-}
-
-function versionOf(json: { readonly version?: number } | undefined): { readonly version?: number } {
-  return typeof json?.version === 'number' ? { version: json.version } : {};
-}
-
-function ended(status: number, json: { readonly code?: string } | undefined) {
-  return { outcome: outcomeOfStatus(status), status, ...(typeof json?.code === 'string' ? { code: json.code } : {}) };
 }

@@ -25,8 +25,9 @@ export function factsBySession(operations: readonly Operation[]): readonly Sessi
 
 function factsOf(sessionId: string, operations: readonly Operation[]): SessionFacts {
   const reads = operations.filter(isHistoryRead);
-  const final = reads.findLast(({ isFinal }) => isFinal === true);
   const deletes = operations.filter(({ kind }) => kind === 'delete');
+  // One that was deleted in a later round has none.
+  const final = deletes.length === 0 ? reads.findLast(({ isFinal }) => isFinal === true) : undefined;
   const deleted = deletes.filter(({ outcome }) => outcome === 'ok');
   return {
     sessionId,

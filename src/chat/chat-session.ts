@@ -136,7 +136,7 @@ export class ChatSession {
   /** Fails with `turn_not_found`, `session_not_found`. Reaps the turn when its producer is dead. */
   async turn(turnId: string): Promise<Turn> {
     const running = this.#deps.running.find(this.key);
-    if (running?.turnId === turnId) return running.snapshot;
+    if (running?.turnId === turnId && !running.isFinishing) return running.snapshot;
     const turn = await this.#readTurn(turnId);
     if (!isOpen(turn)) return turn;
     if (turn.state === 'QUEUED') await dropWaiting(this.key, turnId, this.#deps);

@@ -72,6 +72,11 @@ export class RunningTurn {
     return this.#firstChunkAt !== undefined;
   }
 
+  /** Whether its ending is on its way to the store, which may have taken it already: then only the store can tell. */
+  get isFinishing(): boolean {
+    return this.#phase.kind !== 'running';
+  }
+
   /** The turn as it stands while it runs. */
   get snapshot(): Turn {
     return startedTurn(this.#plan.start);
@@ -137,11 +142,8 @@ export class RunningTurn {
   }
 
   #take(input: TurnInput): void {
-    const { answerSizeMax } = this.#deps.limits;
-    const { phase, effects } = step(this.#phase, input, {
-      isStream: this.#plan.isStream,
-      answerSizeMax,
-    });
+    const rules = { isStream: this.#plan.isStream, answerSizeMax: this.#deps.limits.answerSizeMax };
+    const { phase, effects } = step(this.#phase, input, rules);
     this.#phase = phase;
     try {
       for (const effect of effects) this.#carryOut(effect);
@@ -234,8 +236,7 @@ export class RunningTurn {
     this.log.end([frame]);
     this.#markEnded(turn);
     this.#markAnswered();
-    const { createTime } = this.#plan.start;
-    const began = Date.parse(createTime);
+    const began = Date.parse(this.#plan.start.createTime);
     this.#deps.observe({
       turn,
       sessionId: this.key.sessionId,

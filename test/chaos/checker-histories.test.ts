@@ -123,7 +123,7 @@ describe('I2: a turn that was not acknowledged', () => {
     const run = new Fabricated();
     const { turnId } = run.remember('q-failed');
     run.send({ token: 'q-failed', outcome: 'info', status: 0 });
-    const turn = { turnId, state: 'FAILED', text: '', code: 'producer_lost' };
+    const turn = { turnId, state: 'FAILED', text: '', code: 'model_timeout' };
     run.send({ token: 'q-failed', outcome: 'fail', status: 502, turnId, turn });
     run.read();
     expect(found(run)).toEqual(['I2']);

@@ -88,7 +88,7 @@ describe('I7, I8: streams', () => {
     if (send?.turn === undefined) throw new Error('it was sent');
     const other = logOf(send.turn).map((one) => (one.id === '1-4' ? frame('1-4', one.event, { index: 1 }) : one));
     run.send({ token: 'q-1', way: 'stream', turnId: send.turn.turnId, turn: send.turn, segments: [segment(other)] });
-    expect(found(run)).toEqual(['I7']);
+    expect(found(run)).toContain('I7');
   });
 
   test('two terminal events are found', () => {
@@ -103,7 +103,7 @@ describe('I7, I8: streams', () => {
 
   test('a turn whose state changes after its end is found', () => {
     const run = watched((log) => [segment(log)]);
-    const turn = { turnId: 't-q-1', state: 'FAILED', text: '', code: 'producer_lost' };
+    const turn = { turnId: 't-q-1', state: 'FAILED', text: '', code: 'model_timeout' };
     run.add('turn', { turnId: 't-q-1', turn });
     expect(found(run)).toEqual(['I8']);
   });

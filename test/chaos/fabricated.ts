@@ -64,7 +64,15 @@ export class Fabricated {
   }
 
   evidence(own: Partial<Evidence> = {}): Evidence {
-    return { operations: this.operations, modelCalls: [], keys: [], processes: [], ...own };
+    return {
+      operations: this.operations,
+      disturbed: [],
+      modelCalls: [],
+      keys: [],
+      channels: [],
+      processes: [],
+      ...own,
+    };
   }
 }
 

@@ -51,6 +51,24 @@ describe('the end in the store', () => {
     expect(typesOf(eventsOf(turn)).at(-1)).toBe('turn.committed');
   });
 
+  it('is read where it is produced as soon as the store has it: others may have been told of it', async () => {
+    const gate = Promise.withResolvers<void>();
+    const { session, turn, call } = await begin((store) => ({
+      async finish(...args) {
+        const finished = await store.finish(...args);
+        await gate.promise;
+        return finished;
+      },
+    }));
+    expect((await session.turn(turn.turnId)).state).toBe('RUNNING');
+    call.text('Hello', 'STOP');
+    call.end();
+    await scene.clock.advance(1000);
+    expect((await session.turn(turn.turnId)).state).toBe('COMMITTED');
+    gate.resolve();
+    await turn.ended;
+  });
+
   it('is brought again while the store is away, and applied once', async () => {
     let calls = 0;
     const { session, turn, call } = await begin((store) => ({

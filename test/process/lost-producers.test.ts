@@ -7,7 +7,7 @@ import { watch } from '../support/held-turns.ts';
 import { typeOf } from '../support/raw-events.ts';
 import { ReconnectingClient } from '../support/reconnecting-client.ts';
 import { uniquePrefix } from '../support/redis-stores.ts';
-import { type SpawnedService, spawnService } from '../support/spawned-service.ts';
+import { type SpawnedService, spawnService, withClock } from '../support/spawned-service.ts';
 import { until } from '../support/until.ts';
 
 let emulator: Emulator;
@@ -24,8 +24,8 @@ interface Scene extends AsyncDisposable {
   readonly stream: ReturnType<Client['stream']>;
 }
 
-/** The turn `it` has said something on a replica of its own, and goes on saying nothing. */
-async function startScene(leaseMs: number): Promise<Scene> {
+/** The turn `it` has said something on a replica of its own, and goes on saying nothing. The other has this clock. */
+async function startScene(leaseMs: number, clock: Readonly<Record<string, string>> = {}): Promise<Scene> {
   const variables = {
     REDIS_URL: inject('redisUrl'),
     REDIS_KEY_PREFIX: uniquePrefix(),
@@ -33,7 +33,7 @@ async function startScene(leaseMs: number): Promise<Scene> {
     DEFAULT_MODEL: 'emulator',
     LEASE_MS: String(leaseMs),
   };
-  const [producer, other] = await Promise.all([spawnService(variables), spawnService(variables)]);
+  const [producer, other] = await Promise.all([spawnService(variables), spawnService({ ...variables, ...clock })]);
   const [here, there] = [new Client(producer.url), new Client(other.url)];
   const path = await here.session({});
   const stream = here.stream(path, { message: '[[stall]]', turnId: 'it' });
@@ -62,6 +62,21 @@ test('a viewer elsewhere is told of the end of a producer that was killed, soon 
   expect(typeOf(far.frames.at(-1) ?? '')).toBe('turn.failed');
   expect(far.frames.at(-1)).toContain('"code":"producer_lost"');
   expect((await there.post(`${path}/messages`, { message: 'again' })).json.state).toBe('COMMITTED');
+});
+
+test.each([
+  ['ahead', 3_600_000],
+  ['behind', -3_600_000],
+])('a replica whose clock is an hour %s tells a producer that is alive from one that is dead', async (_, wrongMs) => {
+  await using scene = await startScene(2000, withClock(wrongMs));
+  const { there, path, producer } = scene;
+  expect((await there.get(path)).json.activeTurn?.turnId).toBe('it');
+  const far = watch(there, path);
+  await far.until('the first words', ({ frames }) => frames.length >= 2);
+  producer.process.signal('SIGKILL');
+  await far.done();
+  expect(far.frames.at(-1)).toContain('"code":"producer_lost"');
+  expect((await there.get(`${path}/turns/it`)).json.state).toBe('FAILED');
 });
 
 test('an EventSource of the killed replica goes on elsewhere, from the last event that it has seen', async () => {

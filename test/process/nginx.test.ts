@@ -2,9 +2,9 @@
 // replicas may go.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { FaultProxy } from '../../chaos/fault-proxy.ts';
 import { Client, type EventStream, type StreamEvent } from '../support/client.ts';
 import { PageEvents } from '../support/event-source.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import { type GatewayScene, startGatewayScene, type Talk } from '../support/gateway-scene.ts';
 import { ReconnectingClient, type SeenEvent } from '../support/reconnecting-client.ts';
 import { until } from '../support/until.ts';

@@ -7,7 +7,7 @@ import { sessionListKey } from '../../src/adapters/redis/keys.ts';
 import type { RedisSessionStore } from '../../src/adapters/redis/redis-session-store.ts';
 import { SCRIPTS } from '../../src/adapters/redis/scripts.ts';
 import { ChatError } from '../../src/chat/errors.ts';
-import { RedisProxy } from '../support/redis-proxy.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import { configOf, openRedisStore, sweep, uniquePrefix } from '../support/redis-stores.ts';
 import { until } from '../support/until.ts';
 import {
@@ -32,7 +32,7 @@ import {
 describe('on a bad way to Redis', () => {
   const redisUrl = new URL(inject('redisUrl'));
   let client: Redis;
-  let proxy: RedisProxy;
+  let proxy: FaultProxy;
   let prefix: string;
   /** Its way to Redis leads through the proxy. */
   let store: RedisSessionStore;
@@ -41,7 +41,7 @@ describe('on a bad way to Redis', () => {
   beforeEach(async () => {
     prefix = uniquePrefix();
     client = new Redis(redisUrl.href);
-    proxy = await RedisProxy.start({ host: redisUrl.hostname, port: Number(redisUrl.port || 6379) });
+    proxy = await FaultProxy.start({ host: redisUrl.hostname, port: Number(redisUrl.port || 6379) });
     const proxied = new URL(redisUrl);
     proxied.hostname = '127.0.0.1';
     proxied.port = String(proxy.port);
@@ -166,7 +166,7 @@ describe('on a bad way to Redis', () => {
     it('a read answers nevertheless', async () => {
       const key = aKey();
       await direct.create(key, aSession());
-      const lost = proxy.loseReplyTo('HMGET');
+      const lost = proxy.loseReplyTo(SCRIPTS.read.sha);
       expect(await store.read(key)).toEqual(await direct.read(key));
       await lost;
     });

@@ -26,6 +26,12 @@ export function commandOf(variables: Variables): readonly [string, readonly stri
   return ['env', ['-i', ...pairs.map(([name, value]) => `${name}=${value}`), ...node]];
 }
 
+/** Variables of a service whose clock is wrong by so much. */
+export function withClock(wrongMs: number): Variables {
+  const { href } = new URL('./other-clock.js', import.meta.url);
+  return { NODE_OPTIONS: `--import=${href}`, CLOCK_WRONG_MS: String(wrongMs) };
+}
+
 export interface SpawnOptions {
   readonly awaitReady?: boolean;
   readonly onOutput?: (text: string) => void;

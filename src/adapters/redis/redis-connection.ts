@@ -27,6 +27,11 @@ export class RedisConnection {
     return this.#timed(this.#evaluate(script, keys, args)) as Promise<readonly unknown[]>;
   }
 
+  /** Same, for a script that only reads: it is served where writes are not, for one while they are paused. */
+  query(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<readonly unknown[]> {
+    return this.#timed(this.#evaluate(script, keys, args, '_RO')) as Promise<readonly unknown[]>;
+  }
+
   /** For subscriptions; it is the caller's to close, unless it is this very connection. */
   subscriber(): Redis | Cluster {
     return connectSubscriber(this.#client);
@@ -36,12 +41,17 @@ export class RedisConnection {
     this.#client.disconnect(false);
   }
 
-  async #evaluate(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
+  async #evaluate(
+    script: Script,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+    kind: '' | '_RO' = '',
+  ): Promise<unknown> {
     try {
-      return await this.#send('EVALSHA', [script.sha, keys.length, ...keys, ...args]);
+      return await this.#send(`EVALSHA${kind}`, [script.sha, keys.length, ...keys, ...args]);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return this.#send('EVAL', [script.lua, keys.length, ...keys, ...args]);
+      return this.#send(`EVAL${kind}`, [script.lua, keys.length, ...keys, ...args]);
     }
   }
 

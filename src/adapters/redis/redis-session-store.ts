@@ -31,7 +31,7 @@ import { type RedisArgument, RedisConnection } from './redis-connection.ts';
 import { RedisTurns, type StoreRules } from './redis-turns.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 import { SessionList } from './session-list.ts';
-import { number, readStored, STORED_FIELDS, text } from './stored-session.ts';
+import { number, readStored, text } from './stored-session.ts';
 import { readCursor, readEpoch, readEvents, readFrames, readTurn } from './stored-turn.ts';
 
 export class RedisSessionStore implements SessionStore {
@@ -66,7 +66,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async read(key: SessionKey): Promise<StoredSession> {
-    const stored = await this.#readMeta(key);
+    const stored = await readStored(this.#redis, key.sessionId, this.#keys(key).meta);
     if (!stored) throw sessionNotFound();
     return stored;
   }
@@ -201,11 +201,6 @@ export class RedisSessionStore implements SessionStore {
   async #run(script: Script, key: SessionKey, args: readonly RedisArgument[]): Promise<[string, ...unknown[]]> {
     const [word, ...rest] = await this.#redis.run(script, allKeys(this.#keys(key)), args);
     return [text(word), ...rest];
-  }
-
-  async #readMeta(key: SessionKey): Promise<StoredSession | undefined> {
-    const fields = await this.#redis.call('HMGET', this.#keys(key).meta, ...STORED_FIELDS);
-    return readStored(key.sessionId, fields as (Uint8Array | null)[]);
   }
 
   async #readAndTouch(key: SessionKey): Promise<StoredSession> {

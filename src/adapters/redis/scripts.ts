@@ -23,6 +23,7 @@ function load(name: string, ...parts: readonly string[]): Script {
 
 export const SCRIPTS = {
   create: load('create'),
+  read: load('read'),
   update: load('update'),
   rewind: load('rewind'),
   delete: load('delete'),

@@ -8,7 +8,7 @@ import { Errands } from './errands.ts';
 import { sessionKeys, sessionListKey } from './keys.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { SCRIPTS } from './scripts.ts';
-import { number, readStored, STORED_FIELDS, text } from './stored-session.ts';
+import { number, readStored, text } from './stored-session.ts';
 
 /** A place in the list: what comes after it is older, or as old with a smaller id. */
 interface Cursor {
@@ -99,8 +99,7 @@ export class SessionList {
     return Promise.all(
       sessionIds.map(async (sessionId) => {
         const { meta } = sessionKeys(this.#prefix, { owner, sessionId });
-        const fields = await this.#redis.call('HMGET', meta, ...STORED_FIELDS);
-        return readStored(sessionId, fields as (Uint8Array | null)[]);
+        return readStored(this.#redis, sessionId, meta);
       }),
     );
   }

@@ -1,9 +1,11 @@
 // The meta hash of a session, read field by field.
 
 import type { StoredSession } from '../../chat/session-store.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { SCRIPTS } from './scripts.ts';
 
-/** What `readStored` needs, in its order. */
-export const STORED_FIELDS = [
+/** What `storedOf` needs, in its order. */
+const STORED_FIELDS = [
   'config',
   'ttl',
   'ctime',
@@ -20,8 +22,29 @@ export const STORED_FIELDS = [
   'tokens:total',
 ] as const;
 
+/** A clock that differs by less is right: the difference is that of the way. */
+const WRONG_MS = 1000;
+
 /** `undefined` when the session does not exist (any more). */
-export function readStored(sessionId: string, fields: readonly (Uint8Array | null)[]): StoredSession | undefined {
+export async function readStored(
+  redis: RedisConnection,
+  sessionId: string,
+  meta: string,
+): Promise<StoredSession | undefined> {
+  const [storeMs, ...fields] = await redis.query(SCRIPTS.read, [meta], STORED_FIELDS);
+  const aheadMs = Date.now() - number(storeMs);
+  return storedOf(sessionId, fields as (Uint8Array | null)[], Math.abs(aheadMs) < WRONG_MS ? 0 : aheadMs);
+}
+
+/**
+ * `aheadMs`: of our clock before that of Redis, by which leases are given. A lease is told in our time: who looks at it with
+ * a clock that is wrong would take the living for dead, or the dead for living.
+ */
+function storedOf(
+  sessionId: string,
+  fields: readonly (Uint8Array | null)[],
+  aheadMs: number,
+): StoredSession | undefined {
   const [config, ttl, ctime, utime, version, count, turn, epoch, lease, ...tokens] = fields;
   if (!config) return undefined;
   const [promptTokens = 0, outputTokens = 0, thoughtTokens = 0, cachedTokens = 0, totalTokens = 0] = tokens.map(number);
@@ -34,7 +57,7 @@ export function readStored(sessionId: string, fields: readonly (Uint8Array | nul
     version: number(version),
     messageCount: number(count),
     usage: { promptTokens, outputTokens, thoughtTokens, cachedTokens, totalTokens },
-    ...(turn ? { running: { turnId: text(turn), epoch: number(epoch), leaseUntilMs: number(lease) } } : {}),
+    ...(turn ? { running: { turnId: text(turn), epoch: number(epoch), leaseUntilMs: number(lease) + aheadMs } } : {}),
   };
 }
 

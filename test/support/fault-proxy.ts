@@ -1,4 +1,5 @@
-// A TCP proxy that can do to a connection what networks do: delay, cut, swallow, throttle, lose one direction.
+// A TCP proxy that can do to a connection what networks do: delay, cut, swallow, throttle, lose one direction; and, to one
+// command among all, lose or delay its reply after it was executed, or do something just before it arrives.
 
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -26,15 +27,28 @@ interface Pair {
   readonly server: Socket;
   replyBytes: number;
   hasLostReplies: boolean;
+  /** It ends with the command that the server is at: what comes after it is swallowed, both ways. */
+  isEnding: boolean;
+  /** Replies wait for it. */
+  repliesDue: Promise<void>;
+}
+
+interface Trap {
+  /** Bytes of the command that it waits for: a command's name, a script's digest. */
+  readonly bytes: string;
+  /** Passes the command on, in its way. */
+  readonly spring: (pair: Pair, command: Buffer) => Promise<void>;
 }
 
 const SLICES_PER_SECOND = 20;
+const NOW = Promise.resolve();
 
 export class FaultProxy {
   readonly #server: Server;
   readonly #target: Address;
   readonly #pairs = new Set<Pair>();
   #fault: LinkFault | undefined;
+  #trap: Trap | undefined;
   #healed = Promise.withResolvers<void>();
 
   private constructor(server: Server, target: Address) {
@@ -78,6 +92,50 @@ export class FaultProxy {
     for (const pair of this.#pairs) if (pair.hasLostReplies) destroy(pair);
   }
 
+  /**
+   * The next command with these bytes reaches the server and is executed there; its reply, and all others of that
+   * connection, are swallowed, and the connection is cut. Resolves when that has happened.
+   */
+  loseReplyTo(bytes: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const spring = async (pair: Pair, command: Buffer) => {
+      pair.isEnding = true;
+      pair.server.once('close', resolve);
+      // Redis executes what it has read before it sees the end, and only then closes.
+      pair.server.end(command);
+    };
+    this.#trap = { bytes, spring };
+    return promise;
+  }
+
+  /** Same, but the reply and all that follow on its connection arrive, so much later. Resolves when the command has passed. */
+  delayReplyTo(bytes: string, ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const spring = async (pair: Pair, command: Buffer) => {
+      pair.repliesDue = delay(ms);
+      await write(pair.server, command);
+      resolve();
+    };
+    this.#trap = { bytes, spring };
+    return promise;
+  }
+
+  /** Before the next command with these bytes reaches the server, `task` is done. Resolves when it has been. */
+  doBefore(bytes: string, task: () => Promise<void>): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const spring = async (pair: Pair, command: Buffer) => {
+      await task().then(resolve, reject);
+      await write(pair.server, command);
+    };
+    this.#trap = { bytes, spring };
+    return promise;
+  }
+
+  /** The command that was waited for did not come. */
+  disarm(): void {
+    this.#trap = undefined;
+  }
+
   /** Resets what is open now; new connections are welcome. */
   resetAll(): void {
     for (const pair of this.#pairs) destroy(pair);
@@ -99,7 +157,7 @@ export class FaultProxy {
     }
     const server = connect({ ...this.#target, allowHalfOpen: true });
     server.on('error', () => undefined);
-    const pair = { client, server, replyBytes: 0, hasLostReplies: false };
+    const pair = { client, server, replyBytes: 0, hasLostReplies: false, isEnding: false, repliesDue: NOW };
     this.#pairs.add(pair);
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
@@ -120,13 +178,22 @@ export class FaultProxy {
         await this.#pass(pair, direction, chunk as Buffer, to);
       }
       await this.#blackHoleOver();
-      to.end();
+      if (pair.isEnding) destroy(pair);
+      else to.end();
     } catch {
       destroy(pair);
     }
   }
 
   async #pass(pair: Pair, direction: 'request' | 'reply', chunk: Buffer, to: Socket): Promise<void> {
+    if (pair.isEnding) return;
+    const trap = this.#trap;
+    if (direction === 'request' && trap && chunk.includes(trap.bytes)) {
+      this.#trap = undefined;
+      await trap.spring(pair, chunk);
+      return;
+    }
+    if (direction === 'reply') await pair.repliesDue;
     const fault = this.#fault;
     switch (fault?.kind) {
       case undefined:

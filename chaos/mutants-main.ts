@@ -1,0 +1,72 @@
+// `npm run chaos:mutants [-- --only PART]`: each defect of `mutants.ts` has a run of its own, which has to see it. Ends with 1
+// when one was not seen, or when the service without a defect was found wanting.
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startGuarded } from '../test/support/guarded-process.ts';
+import { until } from '../test/support/until.ts';
+import { MUTANTS, type Mutant } from './mutants.ts';
+import { copyWith } from './mutated-copy.ts';
+
+const { values } = parseArgs({
+  options: { only: { type: 'string', default: '' }, minutes: { type: 'string', default: '2' } },
+});
+
+const OPTIONS = ['--round', '10', '--sessions', '5', '--clients', '14', '--minutes', values.minutes];
+/** The rest that follows the last round, and the start. */
+const MORE_MS = 180_000;
+const NONE: Mutant = { name: '(no defect)', patches: [], options: ['--minutes', '0.5'] };
+
+interface Outcome {
+  readonly seconds: number;
+  readonly found: readonly { readonly invariant: string; readonly message?: string }[];
+}
+
+let isWell = true;
+for (const mutant of [NONE, ...MUTANTS].filter(({ name }) => name.includes(values.only))) {
+  const { seconds, found } = await outcomeOf(mutant);
+  const isCaught = found.length > 0;
+  isWell &&= isCaught === mutant.patches.length > 0;
+  const [first] = found;
+  const by = isCaught ? found.map(({ invariant }) => invariant).join(' ') : mutant === NONE ? '–' : 'NOT CAUGHT';
+  say(
+    `| ${mutant.name.padEnd(45)} | ${by.padEnd(12)} | ${seconds.toFixed(0).padStart(4)} s | ${short(first?.message)} |`,
+  );
+}
+process.exitCode = isWell ? 0 : 1;
+
+async function outcomeOf(mutant: Mutant): Promise<Outcome> {
+  const folder = await mkdtemp(join(tmpdir(), 'csp-mutant-'));
+  const result = join(folder, 'result.json');
+  await copyWith(mutant, folder);
+  const startedAt = performance.now();
+  const args = [
+    join(folder, 'chaos/main.ts'),
+    ...OPTIONS,
+    ...mutant.options,
+    '--seed',
+    mutant.name,
+    '--result',
+    result,
+  ];
+  const child = await startGuarded(process.execPath, args, folder);
+  await until('the run has ended', () => child.hasExited, {
+    deadlineMs: Number(values.minutes) * 60_000 + MORE_MS,
+    everyMs: 100,
+  }).finally(() => child.end());
+  const seconds = (performance.now() - startedAt) / 1000;
+  const text = await readFile(result, 'utf8').catch(() => undefined);
+  await rm(folder, { recursive: true, force: true });
+  if (text === undefined) throw new Error(`${mutant.name}: the run has failed\n${child.output}`);
+  return { seconds, found: JSON.parse(text) };
+}
+
+function short(message = ''): string {
+  return message.length > 110 ? `${message.slice(0, 110)}…` : message;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
