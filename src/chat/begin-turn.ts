@@ -154,7 +154,7 @@ function wait(
       isInterrupting: turn.onBusy === 'interrupt',
       attempt: () => attempt(coming, deps),
       readTurn: () => readTurn(start.turnId),
-      interrupt: async ({ turnId }) => {
+      interrupt: async (turnId) => {
         await cancelTurn(key, turnId, 'none', () => readTurn(turnId), deps);
       },
     },

@@ -10,6 +10,9 @@ import { isOpen, type Turn } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
 import { hasEnded, viewTurn } from './view-turn.ts';
 
+/** Between two looks at a turn that cannot be watched. */
+const PAUSE_MS = 500;
+
 export class EarlierTurn {
   readonly turnId: string;
   readonly #key: SessionKey;
@@ -31,12 +34,15 @@ export class EarlierTurn {
 
   /** Once it has ended, however long that takes. Fails with `draining` when this replica cannot wait for it. */
   async ended(): Promise<Turn> {
-    for (let isLetGo = false; ; isLetGo = this.#deps.running.isDraining) {
+    for (let looks = 1; ; looks += 1) {
       const turn = await this.#read();
       if (!isOpen(turn)) return turn;
-      if (isLetGo) throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
+      if (looks > 1 && this.#deps.running.isDraining)
+        throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
       const view = await this.#view().catch(unlessExpired);
       if (view) await hasEnded(view.log).finally(() => view.release());
+      // Without a log to wait for, or with one that ended before its turn.
+      if (!view || looks > 1) await this.#pause();
     }
   }
 
@@ -51,6 +57,12 @@ export class EarlierTurn {
 
   async #whole(): Promise<TurnView> {
     return (await this.#view().catch(unlessExpired)) ?? replayOf(await this.#read());
+  }
+
+  #pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#deps.clock.after(PAUSE_MS, resolve);
+    return promise;
   }
 
   #view(cursor?: EventCursor): Promise<TurnView | undefined> {

@@ -13,6 +13,10 @@ export interface Following {
   release(): void;
 }
 
+interface Closable {
+  close(): void;
+}
+
 interface Shared {
   readonly log: FollowedLog;
   readonly opened: Promise<void>;
@@ -23,6 +27,7 @@ export class FollowedTurns {
   readonly #deps: FollowDependencies;
   readonly #logs = new Map<string, Shared>();
   readonly #sessions = new Set<SessionLog>();
+  readonly #attended = new Set<Closable>();
   #isClosed = false;
 
   constructor(deps: FollowDependencies) {
@@ -80,6 +85,14 @@ export class FollowedTurns {
       opened.then(close, close);
     }
     for (const log of this.#sessions) log.close();
+    for (const view of this.#attended) view.close();
+  }
+
+  /** It is closed with all others, until the returned function is called. */
+  attend(view: Closable): () => void {
+    if (this.#isClosed) view.close();
+    else this.#attended.add(view);
+    return () => this.#attended.delete(view);
   }
 
   #open(address: string, key: SessionKey, turn: Turn, epoch: number): Shared {

@@ -2,7 +2,7 @@
 
 import { type Answer, presentCandidate, reportedUsage } from './answer.ts';
 import type { DescribeProblem } from './errors.ts';
-import { NO_GROUNDING, NO_USAGE, type Turn, type TurnEndState, type TurnStart } from './turn.ts';
+import { isOpen, NO_GROUNDING, NO_USAGE, type Turn, type TurnEndState, type TurnStart } from './turn.ts';
 import type { Ending } from './turn-machine.ts';
 
 export interface Conclusion {
@@ -17,6 +17,10 @@ export interface Conclusion {
 }
 
 export type EndedTurn = Turn & { readonly state: TurnEndState };
+
+export function isEnded(turn: Turn): turn is EndedTurn {
+  return !isOpen(turn);
+}
 
 /** The top-level response fields are those of the chosen candidate; of the first one when none was chosen. */
 export function presentTurn(conclusion: Conclusion, describe: DescribeProblem): EndedTurn {

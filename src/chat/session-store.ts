@@ -135,6 +135,9 @@ export interface MessageRange {
   readonly count: number;
 }
 
+/** What a ring is about. */
+export type News = 'frames' | 'step';
+
 export interface Watch {
   /** Idempotent. */
   close(): void;
@@ -175,8 +178,8 @@ export interface SessionStore {
   begin(key: SessionKey, turn: BeginTurn): Promise<Begun>;
 
   /**
-   * Give up a claim whose outcome is not known: if it was made, its turn counts as dead at once, and whoever comes next ends
-   * it. Idempotent; nothing happens when it was not made.
+   * Take back a claim whose outcome is not known, and by which nobody has been asked: if it was made, there is no such turn
+   * any more, and its idempotency key is free. Idempotent; nothing happens when it was not made.
    */
   letGo(key: SessionKey, turn: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void>;
 
@@ -227,11 +230,12 @@ export interface SessionStore {
   cursorNow(key: SessionKey): Promise<EventCursor>;
 
   /**
-   * Rings after every step of a turn of this session, whichever process took it, until the watch is closed. A ring can
+   * Rings after every step of a turn of this session, whichever process took it, until the watch is closed; with `frames` when
+   * the step added nothing but frames to the log of the running turn, which is most of the time. A ring can
    * be lost, or come without news: it says when to read, the store says what. Once this resolves, no later step is missed
    * but by a lost connection, whose return rings.
    */
-  watch(key: SessionKey, ring: () => void): Promise<Watch>;
+  watch(key: SessionKey, ring: (news: News) => void): Promise<Watch>;
 
   /** Whether the store answers now. Never throws. */
   isReady(): Promise<boolean>;

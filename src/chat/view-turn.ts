@@ -5,14 +5,15 @@ import { invalidField } from './errors.ts';
 import type { FollowedLog } from './followed-log.ts';
 import type { FollowedTurns } from './followed-turns.ts';
 import type { FrameSource, TurnView } from './frame-log.ts';
+import { isEnded } from './present-turn.ts';
 import { logExpired } from './refusals.ts';
 import { isOfReplay, replayAfter } from './replay.ts';
 import type { RunningTurns } from './running-turns.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore } from './session-store.ts';
-import { isOpen, type Turn } from './turn.ts';
+import type { Turn } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
-import { viewWaiting } from './view-waiting.ts';
+import { viewLeft, viewWaiting } from './view-waiting.ts';
 
 export interface ViewDependencies {
   readonly store: SessionStore;
@@ -45,11 +46,11 @@ export async function viewTurn(
   if (turn.state === 'QUEUED') {
     return viewWaiting(key, turn, readTurn, () => viewTurn(key, { turnId }, readTurn, deps), deps);
   }
-  if (cursor && isOfReplay(cursor) && !isOpen(turn)) return replayAfter(turn, cursor);
   const epoch = await store.epochOf(key, turnId);
-  // It ended while it waited: there never was a log.
-  if (!Number.isInteger(epoch)) throw logExpired();
   const afterSeq = seqIn(epoch, cursor);
+  // It ended while it waited: there never was a log.
+  if (!Number.isInteger(epoch) && isEnded(turn)) return viewLeft(turn, cursor);
+  if (cursor && isOfReplay(cursor) && isEnded(turn)) return replayAfter(turn, cursor);
   const { log, release } = await followed.follow(key, turn, epoch);
   const hasMore = log.frameAfter(afterSeq) !== undefined || !log.hasEnded;
   if (hasMore ? turn.state === 'RUNNING' || log.isComplete : isLetGo(log, turn)) return { log, afterSeq, release };

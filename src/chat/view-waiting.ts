@@ -2,18 +2,22 @@
 
 import type { Clock } from './clock.ts';
 import { asChatError } from './errors.ts';
+import type { FollowedTurns } from './followed-turns.ts';
 import type { TurnView } from './frame-log.ts';
+import { type EndedTurn, isEnded } from './present-turn.ts';
 import { unlessExpired } from './refusals.ts';
 import { replayOf } from './replay.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore, Watch } from './session-store.ts';
 import { isOpen, type Turn } from './turn.ts';
+import type { EventCursor } from './turn-event.ts';
 import { cancelledTurn } from './unproduced-turn.ts';
-import { BEFORE_QUEUE, WaitingLog } from './waiting-log.ts';
+import { BEFORE_QUEUE, END_IN_LINE_SEQ, WaitingLog } from './waiting-log.ts';
 
 export interface WaitingViewDependencies {
   readonly store: SessionStore;
   readonly clock: Clock;
+  readonly followed: FollowedTurns;
 }
 
 /** How often it is looked at without a ring, since rings can be lost. */
@@ -41,8 +45,18 @@ class WaitingView {
   }
 
   async open(key: SessionKey, store: SessionStore): Promise<void> {
-    this.#watch = await store.watch(key, () => void this.#look());
+    this.#watch = await store.watch(key, (news) => {
+      // What the running turn says moves no line.
+      if (news === 'step') void this.#look();
+    });
     await this.#look();
+  }
+
+  /** Its viewer is to go on elsewhere. */
+  close(): void {
+    if (this.#running) return;
+    this.#stopWaiting();
+    this.log.end();
   }
 
   release(): void {
@@ -71,6 +85,7 @@ class WaitingView {
     const running = (await this.#view().catch(unlessExpired)) ?? (isOpen(turn) ? undefined : replayOf(turn));
     if (!running) return;
     this.#stopWaiting();
+    if (isEnded(turn) && running.afterSeq === BEFORE_QUEUE) return this.log.end(turn);
     this.#running = running;
     this.log.continueWith(running.log);
     if (this.#isReleased) running.release();
@@ -78,7 +93,8 @@ class WaitingView {
 
   /** To delete a session is to cancel its turns. A store that is away is looked at again. */
   #endIfGone(error: unknown): void {
-    if (asChatError(error).code !== 'session_not_found') return;
+    const { code } = asChatError(error);
+    if (code !== 'session_not_found' && code !== 'turn_not_found') return;
     this.#stopWaiting();
     this.log.end(cancelledTurn(this.#turn, { clock: this.#clock }));
   }
@@ -96,9 +112,22 @@ export async function viewWaiting(
   turn: Turn,
   readTurn: () => Promise<Turn>,
   view: () => Promise<TurnView | undefined>,
-  { store, clock }: WaitingViewDependencies,
+  { store, clock, followed }: WaitingViewDependencies,
 ): Promise<TurnView> {
   const waiting = new WaitingView(turn, readTurn, view, clock);
   await waiting.open(key, store);
-  return { log: waiting.log, afterSeq: BEFORE_QUEUE, release: () => waiting.release() };
+  const leave = followed.attend(waiting);
+  const release = () => {
+    leave();
+    waiting.release();
+  };
+  return { log: waiting.log, afterSeq: BEFORE_QUEUE, release };
+}
+
+/** What there is to tell of a turn that ended in line: its end alone, in the words and under the id that its sender was told. */
+export function viewLeft(turn: EndedTurn, cursor: EventCursor | undefined): TurnView | undefined {
+  if (cursor && cursor.seq >= END_IN_LINE_SEQ) return undefined;
+  const log = new WaitingLog();
+  log.end(turn);
+  return { log, afterSeq: BEFORE_QUEUE, release: () => undefined };
 }

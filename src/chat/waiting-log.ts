@@ -8,6 +8,9 @@ import { encodeFrame, type Frame, type TurnEvent, terminalEvent } from './turn-e
 /** Its own events are before those of any log: their ids are of an epoch that no turn has. */
 const EPOCH = 0;
 
+/** In the id of the event by which a turn ends that never ran. */
+export const END_IN_LINE_SEQ = 2;
+
 /** Where a viewer begins who has seen nothing. */
 export const BEFORE_QUEUE = -2;
 
@@ -50,7 +53,7 @@ export class WaitingLog implements FrameSource {
   /** It has ended in line; without a turn, this process has to go, and viewers go on elsewhere. */
   end(turn?: Turn & { readonly state: TurnEndState }): void {
     if (this.hasEnded) return;
-    if (turn) this.#own.push({ ...encodeFrame(EPOCH, 2, terminalEvent(turn)), seq: 0 });
+    if (turn) this.#own.push({ ...encodeFrame(EPOCH, END_IN_LINE_SEQ, terminalEvent(turn)), seq: 0 });
     this.#hasEnded = true;
     this.#wake();
   }

@@ -3,6 +3,7 @@
 
 import type { Holder } from './claim.ts';
 import { asChatError, type ChatError } from './errors.ts';
+import type { EndedTurn } from './present-turn.ts';
 import { encodeTurn } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { SessionKey } from './session.ts';
@@ -27,7 +28,7 @@ export interface Waiting {
   readonly holder: Holder;
   readonly attempt: () => Promise<Attempted>;
   readonly readTurn: () => Promise<Turn>;
-  readonly interrupt: (holder: Holder) => Promise<void>;
+  readonly interrupt: (turnId: string) => Promise<void>;
 }
 
 export interface WaitDependencies extends EndDependencies {
@@ -47,6 +48,9 @@ export class WaitingTurn {
   readonly #deps: WaitDependencies;
   readonly #settle: (running: RunningTurn | undefined) => void;
   readonly #end: (turn: Turn) => void;
+  #running: RunningTurn | undefined;
+  /** The turn that was asked to end. */
+  #interrupted: string | undefined;
   #watch: Watch | undefined;
   #stopTimer: (() => void) | undefined;
   #isTrying = false;
@@ -76,25 +80,46 @@ export class WaitingTurn {
 
   /** Called once. */
   async start(): Promise<void> {
-    const { key, isInterrupting, holder, interrupt } = this.#waiting;
+    const { key, holder } = this.#waiting;
     try {
-      const watch = await this.#deps.store.watch(key, () => this.#try());
+      const watch = await this.#deps.store.watch(key, (news) => {
+        // What the running turn says moves no line.
+        if (news === 'step') this.#try();
+      });
       // It can have been cancelled meanwhile.
       if (this.#isOver) return watch.close();
       this.#watch = watch;
-      if (isInterrupting && !holder.isWaiting) await interrupt(holder);
+      await this.#interrupt(holder);
     } catch {
       // The timer tries again; the place is kept for a lease.
     }
     this.#try();
   }
 
-  cancel(): void {
-    void this.#leave(cancelledTurn(this.snapshot, this.#deps));
+  /** Resolves when the model has said its first word, or when it has ended without. Never rejects. */
+  get answered(): Promise<void> {
+    return this.begun.then((running) => running?.answered);
   }
 
+  /** Whether the model has said anything. */
+  get hasAnswer(): boolean {
+    return this.#running?.hasAnswer === true;
+  }
+
+  cancel(): void {
+    void this.#leave(cancelledTurn(this.snapshot, this.#deps)).then((left) => {
+      if (left !== 'left') this.#try();
+    });
+  }
+
+  /** This process has to go: it ends here, whatever the store can be told. */
   stop(error: ChatError): void {
-    void this.#leave(failedTurn(this.snapshot, error, this.#deps));
+    const turn = failedTurn(this.snapshot, error, this.#deps);
+    void this.#leave(turn).then((left) => {
+      // Its place goes with its lease.
+      if (left === 'unknown') this.#conclude(turn);
+      else if (left === 'no') this.#try();
+    });
   }
 
   #try(): void {
@@ -112,7 +137,7 @@ export class WaitingTurn {
         const error = asChatError(cause);
         if (error.code === 'store_unavailable') break;
         if (error.code === 'session_not_found') this.#conclude(cancelledTurn(this.snapshot, this.#deps));
-        // Its time had come, and it was refused.
+        // Its time had come, and it was refused. What the store does not take now is tried again at a ring, or with the timer.
         else await this.#leave(failedTurn(this.snapshot, error, this.#deps));
       }
     }
@@ -126,29 +151,47 @@ export class WaitingTurn {
     switch (attempted.outcome) {
       case 'begun':
         this.#stopWaiting();
+        this.#running = attempted.running;
         this.log.continueWith(attempted.running.log);
         void attempted.running.ended.then(this.#end);
         this.#settle(attempted.running);
         return;
       case 'left':
-        this.#conclude(await this.#waiting.readTurn());
+        this.#conclude(await this.#waiting.readTurn().catch((error) => this.#unlessGone(error)));
         return;
       case 'waits':
+        if (attempted.place === 1) await this.#interrupt(attempted.holder).catch(() => undefined);
         return;
       default:
         attempted satisfies never;
     }
   }
 
-  async #leave(turn: ReturnType<typeof cancelledTurn>): Promise<void> {
-    if (this.#isOver) return;
+  /** Whoever runs is asked to end, once: also who has interrupted before us. */
+  async #interrupt({ turnId, isWaiting }: Holder): Promise<void> {
+    const { isInterrupting, interrupt } = this.#waiting;
+    if (!isInterrupting || isWaiting || this.#interrupted === turnId) return;
+    this.#interrupted = turnId;
+    await interrupt(turnId);
+  }
+
+  /** Its session was deleted, and another one made of the same name. */
+  #unlessGone(error: unknown): Turn {
+    const { code } = asChatError(error);
+    if (code === 'turn_not_found') return cancelledTurn(this.snapshot, this.#deps);
+    throw error;
+  }
+
+  async #leave(turn: EndedTurn): Promise<'left' | 'no' | 'unknown'> {
+    if (this.#isOver) return 'no';
     const { key } = this.#waiting;
-    const record = encodeTurn(turn);
-    const hasLeft = await this.#deps.store
-      .leave(key, { turnId: this.turnId, record, onlyIfDead: false })
-      .catch(() => false);
-    if (hasLeft) this.#conclude(turn);
-    else this.#try();
+    const leaving = { turnId: this.turnId, record: encodeTurn(turn), onlyIfDead: false };
+    const left = await this.#deps.store.leave(key, leaving).then(
+      (hasLeft) => (hasLeft ? 'left' : 'no'),
+      () => 'unknown' as const,
+    );
+    if (left === 'left') this.#conclude(turn);
+    return left;
   }
 
   #conclude(turn: Turn): void {

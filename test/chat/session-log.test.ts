@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
 import { SessionLog } from '../../src/chat/session-log.ts';
+import type { News } from '../../src/chat/session-store.ts';
 import { startedTurn } from '../../src/chat/turn.ts';
 import { encodeFrame, terminalEvent } from '../../src/chat/turn-event.ts';
 import { cancelledTurn } from '../../src/chat/unproduced-turn.ts';
@@ -18,7 +19,7 @@ const FRAMES = [1, 2].map((seq) =>
 
 /** A log over a store that has the first `count` frames, and rings when it is told to. */
 async function logOf() {
-  const shown = { count: 0, watches: 0, ring: () => {} };
+  const shown = { count: 0, watches: 0, ring: (_news: News) => {} };
   const clock = new ManualClock();
   const memory = new MemorySessionStore(clock, { ledgerTurnsMax: 10, ledgerBytesMax: 1e6, sessionsMax: 10 });
   await memory.create(KEY, aSession());
@@ -51,10 +52,10 @@ it.each(Array.from({ length: 12 }, (_, moments) => [moments]))(
     await log.open();
     await settle();
     shown.count = 1;
-    shown.ring();
+    shown.ring('step');
     for (let moment = 0; moment < moments; moment += 1) await undefined;
     shown.count = 2;
-    shown.ring();
+    shown.ring('step');
     await settle();
     expect(log.lastSeq).toBe(2);
     log.close();

@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
+import { FollowedTurns } from '../../src/chat/followed-turns.ts';
 import { FrameLog } from '../../src/chat/frame-log.ts';
 import { logExpired } from '../../src/chat/refusals.ts';
 import { queuedTurn, type Turn } from '../../src/chat/turn.ts';
@@ -35,7 +36,9 @@ async function overAfter(errors: readonly Error[]) {
     if (error) throw error;
     return { log, afterSeq: 0, release: () => undefined };
   };
-  const view = await viewWaiting(KEY, QUEUED, async () => turn, open, { store, clock });
+  const rules = { followMs: 15_000 };
+  const followed = new FollowedTurns({ store, clock, rules, reap: async () => {} });
+  const view = await viewWaiting(KEY, QUEUED, async () => turn, open, { store, clock, followed });
   const reader = new Reader(view);
   turn = { ...QUEUED, state: 'CANCELLED' };
   await clock.advance(5000);

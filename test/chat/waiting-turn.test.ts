@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
+import type { News } from '../../src/chat/session-store.ts';
 import { queuedTurn } from '../../src/chat/turn.ts';
 import { type Attempted, WaitingTurn } from '../../src/chat/waiting-turn.ts';
 import { describeProblem } from '../support/chat-scene.ts';
@@ -14,7 +15,7 @@ const WAITS: Attempted = { outcome: 'waits', place: 1, holder: HOLDER };
 
 /** A turn that waits until `isFree`, and then finds that somebody has ended it. */
 function waitingTurn() {
-  const shown = { isFree: false, watches: 0, ring: () => {}, answers: Promise.resolve() };
+  const shown = { isFree: false, watches: 0, ring: (_news: News) => {}, answers: Promise.resolve() };
   const clock = new ManualClock();
   const memory = new MemorySessionStore(clock, { ledgerTurnsMax: 10, ledgerBytesMax: 1e6, sessionsMax: 10 });
   const store = wrapStore(memory, () => ({
@@ -63,10 +64,10 @@ it.each(Array.from({ length: 12 }, (_, moments) => [moments]))(
     });
     await waiting.start();
     await settle();
-    shown.ring();
+    shown.ring('step');
     for (let moment = 0; moment < moments; moment += 1) await undefined;
     shown.isFree = true;
-    shown.ring();
+    shown.ring('step');
     await settle();
     expect(hasEnded).toBe(true);
   },

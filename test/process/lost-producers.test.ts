@@ -127,3 +127,18 @@ test('the cancel of a producer that is frozen within its lease is a 202 after 20
   expect(stream.terminal?.event).toBe('turn.cancelled');
   expect((await there.history(path)).at(-1)).toEqual(['bot', stream.answer()]);
 });
+
+test('a stream that interrupts a producer that is frozen has its headers in time, and runs when that is over', {
+  timeout: 30_000,
+}, async () => {
+  await using scene = await startScene(60_000, { STREAM_HEADERS_DELAY_MS: '300' });
+  const { producer, there, path } = scene;
+  producer.process.signal('SIGSTOP');
+  const stream = there.stream(path, { message: 'newer', onBusy: 'interrupt' });
+  await stream.until('headers', ({ status }) => status === 200);
+  expect(stream.events).toEqual([]);
+  producer.process.signal('SIGCONT');
+  expect((await stream.done()).types.at(0)).toBe('turn.started');
+  expect(stream.terminal?.event).toBe('turn.committed');
+  expect(await there.history(path)).toHaveLength(2);
+});

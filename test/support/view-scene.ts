@@ -72,8 +72,8 @@ export class ViewScene {
         return store.readFrames(key, epoch, afterSeq);
       }),
       watch: unlessAway(async (key, ring) => {
-        const watch = await store.watch(key, () => {
-          if (!this.isDeaf && !this.isAway) ring();
+        const watch = await store.watch(key, (news) => {
+          if (!this.isDeaf && !this.isAway) ring(news);
         });
         this.watches += 1;
         let isOpen = true;

@@ -1,17 +1,17 @@
 // Who waits for news of which session, in this process.
 
 import type { SessionKey } from '../../chat/session.ts';
-import type { Watch } from '../../chat/session-store.ts';
+import type { News, Watch } from '../../chat/session-store.ts';
 
 export class Doorbells {
-  readonly #rings = new Map<string, Set<() => void>>();
+  readonly #rings = new Map<string, Set<(news: News) => void>>();
 
-  watch(key: SessionKey, ring: () => void): Watch {
+  watch(key: SessionKey, ring: (news: News) => void): Watch {
     const address = addressOf(key);
     const rings = this.#rings.get(address) ?? new Set();
     this.#rings.set(address, rings);
     // Its own function, so that the same listener can watch twice.
-    const own = () => ring();
+    const own = (news: News) => ring(news);
     rings.add(own);
     return {
       close: () => {
@@ -21,11 +21,11 @@ export class Doorbells {
   }
 
   /** Not at once: whoever rings is in the middle of a step. */
-  ring(key: SessionKey): void {
+  ring(key: SessionKey, news: News = 'step'): void {
     const rings = this.#rings.get(addressOf(key));
     if (!rings) return;
     queueMicrotask(() => {
-      for (const ring of [...rings]) ring();
+      for (const ring of [...rings]) ring(news);
     });
   }
 }

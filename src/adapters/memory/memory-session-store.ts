@@ -1,5 +1,4 @@
-// Sessions in this process's memory: for trying the service out. The same port, the same promises, as far as one
-// process can keep them.
+// Sessions in this process's memory, for trying the service out: the same promises, as far as one process can keep them.
 
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
@@ -14,6 +13,7 @@ import type {
   Finished,
   FinishTurn,
   MessageRange,
+  News,
   ReapTurn,
   Renewed,
   RewindSession,
@@ -28,8 +28,19 @@ import type { Keep } from '../../chat/turn-machine.ts';
 import { activityOf } from './activity-list.ts';
 import { Doorbells } from './doorbells.ts';
 import { rewind } from './memory-history.ts';
-import { type MemorySession, newSession, presentStored } from './memory-session.ts';
-import { append, begin, finish, type LedgerRules, leave, reap, recall, renew, requestCancel } from './memory-turns.ts';
+import { eventsAfter, type MemorySession, newSession, presentStored } from './memory-session.ts';
+import {
+  append,
+  begin,
+  finish,
+  type LedgerRules,
+  leave,
+  letGo,
+  reap,
+  recall,
+  renew,
+  requestCancel,
+} from './memory-turns.ts';
 import { SessionShelf } from './session-shelf.ts';
 
 export interface MemoryRules extends LedgerRules {
@@ -127,12 +138,9 @@ export class MemorySessionStore implements SessionStore {
     return begun;
   }
 
-  async letGo(key: SessionKey, { turnId, attempt }: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void> {
+  async letGo(key: SessionKey, turn: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void> {
     const session = this.#shelf.find(key);
-    if (!session) return;
-    const { running, line } = session;
-    if (running?.turnId === turnId && running.attempt === attempt) running.leaseUntilMs = 0;
-    for (const waiting of line) if (waiting.turnId === turnId) waiting.leaseUntilMs = 0;
+    if (session) letGo(session, turn);
     this.#doorbells.ring(key);
   }
 
@@ -146,7 +154,7 @@ export class MemorySessionStore implements SessionStore {
     const session = this.#shelf.find(key);
     if (!session) return { outcome: 'gone' };
     const appended = append(session, epoch, batch);
-    if (appended.outcome === 'appended') this.#doorbells.ring(key);
+    if (appended.outcome === 'appended') this.#doorbells.ring(key, 'frames');
     return appended;
   }
 
@@ -196,16 +204,11 @@ export class MemorySessionStore implements SessionStore {
   }
 
   async readFrames(key: SessionKey, epoch: number, afterSeq: number): Promise<readonly EventBatch[]> {
-    const log = this.#shelf.find(key)?.log ?? [];
-    return log.filter((entry) => entry.epoch === epoch && entry.batch.lastSeq > afterSeq).map(({ batch }) => batch);
+    return eventsAfter(this.#shelf.find(key), { epoch, seq: afterSeq }).filter((batch) => batch.epoch === epoch);
   }
 
-  async readEvents(key: SessionKey, { epoch, seq }: EventCursor) {
-    const log = this.#shelf.find(key)?.log ?? [];
-    const isAfter = (of: number, last: number) => of > epoch || (of === epoch && last > seq);
-    return log
-      .filter((entry) => isAfter(entry.epoch, entry.batch.lastSeq))
-      .map((entry) => ({ epoch: entry.epoch, ...entry.batch }));
+  async readEvents(key: SessionKey, after: EventCursor) {
+    return eventsAfter(this.#shelf.find(key), after);
   }
 
   async cursorNow(key: SessionKey): Promise<EventCursor> {
@@ -213,7 +216,7 @@ export class MemorySessionStore implements SessionStore {
     return { epoch, seq: running ? 0 : REAPER_SEQ };
   }
 
-  async watch(key: SessionKey, ring: () => void): Promise<Watch> {
+  async watch(key: SessionKey, ring: (news: News) => void): Promise<Watch> {
     return this.#doorbells.watch(key, ring);
   }
 

@@ -2,6 +2,7 @@
 
 import type { Usage } from '../../chat/language-model.ts';
 import type { CreateSession, EventBatch, StoredSession } from '../../chat/session-store.ts';
+import type { EventCursor } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 
 interface TurnRecord {
@@ -20,6 +21,14 @@ export interface Running {
   leaseUntilMs: number;
   seq: number;
   cancel?: Keep;
+}
+
+interface Waiting {
+  readonly turnId: string;
+  readonly attempt: string;
+  /** It interrupts, and is before all who do not. */
+  readonly isFront: boolean;
+  leaseUntilMs: number;
 }
 
 interface KeptSend {
@@ -61,7 +70,7 @@ export interface MemorySession {
   /** Frames of the running turn and of the one before it. */
   log: { readonly epoch: number; readonly batch: EventBatch }[];
   /** Who waits, in order. */
-  line: { readonly turnId: string; leaseUntilMs: number }[];
+  line: Waiting[];
   /** By idempotency key. */
   readonly sends: Map<string, KeptSend>;
   usage: Required<Usage>;
@@ -120,4 +129,15 @@ export function keepWhileRunning(session: MemorySession, nowMs: number): void {
   if (!running) return;
   const leaseMs = running.leaseUntilMs - nowMs;
   session.expireTimeMs = Math.max(session.expireTimeMs, nowMs + 2 * leaseMs);
+}
+
+/** Frames of all turns after the cursor. */
+export function eventsAfter(
+  session: MemorySession | undefined,
+  { epoch, seq }: EventCursor,
+): readonly (EventBatch & { readonly epoch: number })[] {
+  const isAfter = (of: number, last: number) => of > epoch || (of === epoch && last > seq);
+  return (session?.log ?? [])
+    .filter((entry) => isAfter(entry.epoch, entry.batch.lastSeq))
+    .map((entry) => ({ epoch: entry.epoch, ...entry.batch }));
 }

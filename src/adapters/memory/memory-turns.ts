@@ -17,7 +17,7 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   const isWaiting = turn.onBusy === 'waiting';
   const recalled = turn.idempotency && !isWaiting && recall(session, turn.idempotency, nowMs);
   if (recalled) return recalled;
-  const waits = session.line.some(({ turnId }) => turnId === turn.turnId);
+  const waits = session.line.some(({ turnId, attempt }) => turnId === turn.turnId && attempt === turn.attempt);
   if (isWaiting && !waits) return { outcome: 'left' };
   if (!waits && session.turns.has(turn.turnId)) return { outcome: 'turn_exists' };
   const holder = holderBefore(session, turn.turnId, nowMs);
@@ -56,8 +56,10 @@ function takePlace(session: MemorySession, turn: BeginTurn, holder: Holder, nowM
   if (own) own.leaseUntilMs = leaseUntilMs;
   else {
     if (line.length >= turn.line.places) return { outcome: 'queue_full' };
-    if (turn.onBusy === 'interrupt') line.unshift({ turnId: turn.turnId, leaseUntilMs });
-    else line.push({ turnId: turn.turnId, leaseUntilMs });
+    const { turnId, attempt } = turn;
+    const isFront = turn.onBusy === 'interrupt';
+    const place = isFront ? line.findLastIndex((waiting) => waiting.isFront) + 1 : line.length;
+    line.splice(place, 0, { turnId, attempt, isFront, leaseUntilMs });
     // It has no epoch of its own yet: between two.
     keepRecord(session, turn, { epoch: session.epoch + 0.5, record: turn.line.record }, nowMs);
   }
@@ -79,6 +81,22 @@ function keepRecord(
   if (!idempotency) return;
   const { key, fingerprint, ttlMs } = idempotency;
   session.sends.set(key, { fingerprint, expireTimeMs: nowMs + ttlMs, turnId });
+}
+
+/** Take back a claim. */
+export function letGo(session: MemorySession, { turnId, attempt }: Pick<BeginTurn, 'turnId' | 'attempt'>): void {
+  const { running, line, turns, sends } = session;
+  const hasBegun = running?.turnId === turnId && running.attempt === attempt;
+  const own = line.find((waiting) => waiting.turnId === turnId && waiting.attempt === attempt);
+  if (!hasBegun && !own) return;
+  if (hasBegun) {
+    session.running = undefined;
+    session.question = undefined;
+  }
+  session.line = line.filter((waiting) => waiting !== own);
+  const key = turns.get(turnId)?.idempotencyKey;
+  if (key !== undefined) sends.delete(key);
+  turns.delete(turnId);
 }
 
 /** End a turn that waits. */

@@ -3,7 +3,7 @@
 
 import { Cluster, type Redis } from 'ioredis';
 import { ChatError } from '../../chat/errors.ts';
-import type { Watch } from '../../chat/session-store.ts';
+import type { News, Watch } from '../../chat/session-store.ts';
 
 export interface DoorbellRules {
   /** How long a subscription may take. */
@@ -12,7 +12,7 @@ export interface DoorbellRules {
 }
 
 interface Bell {
-  readonly rings: Set<() => void>;
+  readonly rings: Set<(news: News) => void>;
   readonly subscribed: Promise<unknown>;
 }
 
@@ -34,10 +34,10 @@ export class Doorbells {
   }
 
   /** Fails with `store_unavailable`. */
-  async watch(channel: string, ring: () => void): Promise<Watch> {
+  async watch(channel: string, ring: (news: News) => void): Promise<Watch> {
     const bell = this.#bells.get(channel) ?? this.#open(channel);
     // Its own function, so that the same listener can watch twice.
-    const own = () => ring();
+    const own = (news: News) => ring(news);
     bell.rings.add(own);
     const close = () => {
       if (bell.rings.delete(own) && bell.rings.size === 0) this.#forget(channel, bell);
@@ -70,7 +70,7 @@ export class Doorbells {
   }
 
   #open(channel: string): Bell {
-    const bell = { rings: new Set<() => void>(), subscribed: this.#subscribe(channel) };
+    const bell = { rings: new Set<(news: News) => void>(), subscribed: this.#subscribe(channel) };
     this.#bells.set(channel, bell);
     return bell;
   }
@@ -114,7 +114,7 @@ export class Doorbells {
     if (this.#client) return this.#client;
     const client = this.#connect();
     this.#client = client;
-    client.on('smessage', (channel: string) => this.#ring(channel));
+    client.on('smessage', (channel: string, news: string) => this.#ring(channel, news === 'frames' ? news : 'step'));
     if (client instanceof Cluster) {
       // What rang while there was no connection was not heard.
       for (const event of ['ready', '+node', '-node']) client.on(event, () => this.#ringAll());
@@ -131,15 +131,15 @@ export class Doorbells {
    */
   #subscribeAgain(client: Redis): void {
     for (const channel of [...this.#listened, ...this.#bells.keys()]) {
-      client.ssubscribe(channel).then(() => this.#ring(channel), this.#rules.onError);
+      client.ssubscribe(channel).then(() => this.#ring(channel, 'step'), this.#rules.onError);
     }
   }
 
-  #ring(channel: string): void {
-    for (const ring of [...(this.#bells.get(channel)?.rings ?? [])]) ring();
+  #ring(channel: string, news: News): void {
+    for (const ring of [...(this.#bells.get(channel)?.rings ?? [])]) ring(news);
   }
 
   #ringAll(): void {
-    for (const channel of this.#bells.keys()) this.#ring(channel);
+    for (const channel of this.#bells.keys()) this.#ring(channel, 'step');
   }
 }

@@ -12,6 +12,7 @@ import type {
   Finished,
   FinishTurn,
   MessageRange,
+  News,
   ReapTurn,
   Renewed,
   RewindSession,
@@ -173,7 +174,7 @@ export class RedisSessionStore implements SessionStore {
     return readCursor(this.#redis, this.#keys(key));
   }
 
-  watch(key: SessionKey, ring: () => void): Promise<Watch> {
+  watch(key: SessionKey, ring: (news: News) => void): Promise<Watch> {
     return this.#doorbells.watch(this.#keys(key).meta, ring);
   }
 

@@ -53,10 +53,11 @@ export class RedisTurns {
     const limits = [historyLimit.messages, historyLimit.bytes];
     const line = [turn.onBusy, turn.line.places, turn.line.record];
     const { key: named = '', fingerprint = '', ttlMs = 0 } = turn.idempotency ?? {};
-    // One round trip for both: reading a long history through the script would cost Redis three times as much.
+    // One round trip for both: reading a long history through the script would cost Redis three times as much. Who waits
+    // asks often, and mostly in vain.
     const [[outcome, first, second, third, ttl, count], history] = await Promise.all([
       this.#run(SCRIPTS.begin, key, [...args, ...limits, this.#own.replica, named, fingerprint, ttlMs, ...line]),
-      this.#redis.call('LRANGE', this.#keys(key).history, 0, -1),
+      turn.onBusy === 'waiting' ? [] : this.#redis.call('LRANGE', this.#keys(key).history, 0, -1),
     ]);
     switch (outcome) {
       case 'OK':
@@ -93,8 +94,7 @@ export class RedisTurns {
   }
 
   async letGo(key: SessionKey, { turnId, attempt }: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void> {
-    const { meta, turns } = this.#keys(key);
-    await this.#redis.run(SCRIPTS.letGo, [meta, turns], [turnId, attempt]);
+    await this.#run(SCRIPTS.letGo, key, [turnId, attempt]);
   }
 
   async leave(key: SessionKey, { turnId, record, onlyIfDead }: LeaveLine): Promise<boolean> {

@@ -30,7 +30,7 @@ export const SCRIPTS = {
   recall: load('recall'),
   begin: load('begin', 'line'),
   leave: load('leave', 'line'),
-  letGo: load('let_go'),
+  letGo: load('let_go', 'line'),
   append: load('append'),
   finish: load('finish'),
   renew: load('renew'),

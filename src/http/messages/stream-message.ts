@@ -52,17 +52,13 @@ export const streamMessage: Route = (app, deps) => {
       addressTurn(reply, { sessionId: chat.key.sessionId, turnId: sent.turnId }, deps.paths);
       if (sent instanceof EarlierTurn) return sendAgain(reply, sent, cursorIn(request.headers), deps);
       if (request.body.onDisconnect === 'cancel') connection.onGone(() => cancel(sent));
-      if (sent instanceof WaitingTurn && sent.isQueued) {
-        await sendEvents(reply, { log: sent.log, afterSeq: BEFORE_QUEUE }, deps.sse);
-        return reply;
-      }
-      const running = sent instanceof WaitingTurn ? await sent.begun : sent;
-      if (running) await firstWord(running, deps.streamHeadersDelayMs);
-      if (!running || (running.log.hasEnded && !running.hasAnswer)) {
+      const isQueued = sent instanceof WaitingTurn && sent.isQueued;
+      if (!isQueued) await firstWord(sent, deps.streamHeadersDelayMs);
+      if (!isQueued && sent.log.hasEnded && !sent.hasAnswer) {
         const { problem } = await sent.ended;
         if (problem) return sendProblem(reply, problem);
       }
-      await sendEvents(reply, running ? { log: running.log } : { log: sent.log, afterSeq: BEFORE_QUEUE }, deps.sse);
+      await sendEvents(reply, { log: sent.log, afterSeq: sent instanceof WaitingTurn ? BEFORE_QUEUE : 0 }, deps.sse);
       return reply;
     },
   );
@@ -93,9 +89,9 @@ async function sendAgain(
 }
 
 /** The model's first chunk or its error; but not for ever, since proxies want to see bytes. */
-async function firstWord(running: RunningTurn, delayMs: number): Promise<void> {
+async function firstWord(sent: RunningTurn | WaitingTurn, delayMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, delayMs);
-  await Promise.race([running.answered, promise]);
+  await Promise.race([sent.answered, promise]);
   clearTimeout(timer);
 }

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BeginTurn } from '../../../src/chat/claim.ts';
 import { until } from '../../support/until.ts';
-import { aKey, anEnding, aSession, aTurn, begin, bytes, recordOf } from '../builders.ts';
+import { aKey, anEnding, aSession, aTurn, begin, bytes, plain, recordOf, refusalOf, stateOf } from '../builders.ts';
 import type { Bench } from './bench.ts';
 
 const PLACES = 3;
@@ -47,6 +47,16 @@ export function lineBehaves(bench: Bench): void {
       expect(await wants(b, 'waiting')).toMatchObject({ ...waits(1), holder: { turnId: a.turnId, isWaiting: false } });
     });
 
+    it('shows who begins from it what has been committed meanwhile', async () => {
+      const { running, end, wants } = await busy();
+      const a = aTurn();
+      await wants(a);
+      await end();
+      const begun = await wants(a, 'waiting');
+      const committed = [`question of ${running.turnId}`, `answer of ${running.turnId}`];
+      expect(begun.outcome === 'begun' && begun.history.map(plain)).toEqual(committed);
+    });
+
     it('is jumped by who interrupts', async () => {
       const { end, wants } = await busy();
       const [a, b] = [aTurn(), aTurn()];
@@ -55,6 +65,30 @@ export function lineBehaves(bench: Bench): void {
       expect(await wants(a, 'waiting')).toMatchObject(waits(2));
       await end();
       expect(await wants(b, 'waiting')).toMatchObject({ outcome: 'begun' });
+    });
+
+    it('has those who interrupt in the order in which they came, before all others', async () => {
+      const { wants } = await busy();
+      const [a, b, c] = [aTurn(), aTurn(), aTurn()];
+      await wants(a);
+      expect(await wants(b, 'interrupt')).toMatchObject(waits(1));
+      expect(await wants(c, 'interrupt')).toMatchObject(waits(2));
+      for (const [index, turn] of [b, c, a].entries())
+        expect(await wants(turn, 'waiting')).toMatchObject(waits(index + 1));
+    });
+
+    it('has one place for a turn id, and keeps it for the attempt that took it', async () => {
+      const { store, key, end, wants } = await busy();
+      const a = aTurn();
+      await wants(a);
+      const second = aTurn({ turnId: a.turnId, record: bytes('of the second') });
+      for (const onBusy of ['reject', 'enqueue', 'interrupt'] as const) {
+        expect(await wants(second, onBusy)).toEqual({ outcome: 'turn_exists' });
+      }
+      expect(await wants(second, 'waiting')).toEqual({ outcome: 'left' });
+      await end();
+      expect(await wants(a, 'waiting')).toMatchObject({ outcome: 'begun' });
+      expect(await recordOf(store, key, a.turnId)).toBe(`running ${a.turnId}`);
     });
 
     it('has an end', async () => {
@@ -150,28 +184,38 @@ export function lineBehaves(bench: Bench): void {
   });
 
   describe('letGo', () => {
-    it('makes a claim that was made count as dead at once', async () => {
+    const idempotency = { key: 'k', fingerprint: 'f', ttlMs: 60_000 };
+
+    it('takes back a claim that was made, as if it had not been', async () => {
       const { store, other } = bench;
       const key = aKey();
       await store.create(key, aSession());
-      const turn = aTurn();
-      await store.begin(key, turn);
+      const before = await stateOf(store, key);
+      const turn = aTurn({ idempotency });
+      const begun = await store.begin(key, turn);
       await other.letGo(key, { turnId: turn.turnId, attempt: 'another' });
       expect(await other.begin(key, aTurn())).toMatchObject({ outcome: 'busy', hasLease: true });
       await other.letGo(key, turn);
       await other.letGo(key, turn);
-      expect(await other.begin(key, aTurn())).toMatchObject({ outcome: 'busy', turnId: turn.turnId, hasLease: false });
+      expect(await stateOf(store, key)).toEqual(before);
+      expect(await refusalOf(store.readTurn(key, turn.turnId))).toBe('turn_not_found');
+      const again = await other.begin(key, aTurn({ turnId: turn.turnId, idempotency }));
+      expect(again).toMatchObject({ outcome: 'begun' });
+      const epochs = [begun, again].map((one) => (one.outcome === 'begun' ? one.epoch : 0));
+      expect(epochs[1]).toBeGreaterThan(epochs[0] ?? 0);
     });
 
     it('makes a place in line free, and is nothing for a claim that was not made, nor without a session', async () => {
       const { store, key, wants } = await busy();
-      const [a, never] = [aTurn(), aTurn()];
+      const [a, never] = [aTurn({ idempotency }), aTurn()];
       await wants(a);
       await store.letGo(key, never);
       await store.letGo(aKey(), never);
-      expect(await store.leave(key, { turnId: a.turnId, record: bytes('x'), onlyIfDead: true })).toBe(false);
+      await store.letGo(key, { ...a, attempt: 'another' });
+      expect(await wants(a, 'waiting')).toMatchObject(waits(1));
       await store.letGo(key, a);
-      expect(await store.leave(key, { turnId: a.turnId, record: bytes('x'), onlyIfDead: true })).toBe(true);
+      expect(await wants(a, 'waiting')).toEqual({ outcome: 'left' });
+      expect(await wants(aTurn({ turnId: a.turnId, idempotency }))).toMatchObject(waits(1));
     });
   });
 }

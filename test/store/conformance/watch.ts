@@ -1,6 +1,7 @@
 // watch and epochOf: how a viewer on another replica learns that there is something to read, and where.
 
 import { describe, expect, it } from 'vitest';
+import type { News } from '../../../src/chat/session-store.ts';
 import { until } from '../../support/until.ts';
 import { aBatch, aKey, anEnding, aReap, aSession, aTurn, type BegunTurn, begin, beginDeadTurn } from '../builders.ts';
 import type { Bench } from './bench.ts';
@@ -33,6 +34,21 @@ export function watchBehaves(bench: Bench): void {
       const dead = (await rung(() => beginDeadTurn(store, key))) as BegunTurn;
       await rung(() => store.reap(key, aReap(dead)));
       await rung(() => store.delete(key));
+      watch.close();
+    });
+
+    it('says which steps have added nothing but frames', async () => {
+      const { store, other } = bench;
+      const key = aKey();
+      await store.create(key, aSession());
+      const heard: News[] = [];
+      const watch = await other.watch(key, (news) => heard.push(news));
+      const turn = await begin(store, key);
+      await store.append(key, turn.epoch, aBatch(0, 1));
+      await store.append(key, turn.epoch, aBatch(1, 2));
+      await store.finish(key, anEnding(turn, { batch: aBatch(2, 3) }));
+      await until('all are heard', () => heard.length >= 4 && heard.at(-1) === 'step');
+      expect(heard.filter((news) => news === 'frames')).toHaveLength(2);
       watch.close();
     });
 

@@ -14,5 +14,5 @@ end
 redis.call('XADD', KEYS[2], ARGV[1] .. '-' .. ARGV[3], 'after', ARGV[2], 'frames', ARGV[4])
 redis.call('HSET', KEYS[1], 'seq', ARGV[3])
 expire(math.min(tonumber(ARGV[5]), redis.call('PTTL', KEYS[1])), KEYS[2])
-ring(KEYS[1])
+ring(KEYS[1], 'frames')
 return {'OK', meta[5]}

@@ -23,7 +23,7 @@ end
 if turn and meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9], meta[7]} end
 local same, id = recall(KEYS[7], ARGV[11], ARGV[12], ms)
 if same ~= nil and ARGV[14] ~= 'waiting' then return same and {'SAME', id} or {'OTHER'} end
-local waits = redis.call('ZSCORE', KEYS[8], ARGV[1])
+local waits = has_place(KEYS[4], KEYS[8], ARGV[1], ARGV[2])
 if ARGV[14] == 'waiting' and not waits then return {'LEFT'} end
 local head = redis.call('ZRANGE', KEYS[8], 0, 0)[1]
 if not waits and redis.call('HEXISTS', KEYS[4], ARGV[1]) == 1 then return {'EXISTS'} end
@@ -31,7 +31,7 @@ if turn or (head and head ~= ARGV[1]) then
   local holder = {turn or head, turn and epoch or 0, 0}
   if turn and tonumber(lease) > ms or not turn and is_there(KEYS[4], head, ms) then holder[3] = 1 end
   if ARGV[14] == 'reject' then return {'BUSY', unpack(holder)} end
-  local given = {max = tonumber(ARGV[15]), front = ARGV[14] == 'interrupt', record = ARGV[16], lease = ms + tonumber(ARGV[7])}
+  local given = {max = tonumber(ARGV[15]), front = ARGV[14] == 'interrupt', record = ARGV[16], attempt = ARGV[2], lease = ms + tonumber(ARGV[7])}
   local place = take_place(KEYS[4], KEYS[8], ARGV[1], given)
   if not place then return {'CROWD'} end
   claim_key()

@@ -1,19 +1,26 @@
--- line: put before `begin` by scripts.ts. Who waits for a session: turn ids, first come first served; each promises in
--- `<turn id>/wait` until when its process is there to take its turn.
+-- line: put before `begin` and others by scripts.ts. Who waits for a session: turn ids, first come first served, but for those
+-- who interrupt, who are before all others. Each promises in `<turn id>/wait` until when its process is there to take its
+-- turn, and is known by the attempt that took the place, in `<turn id>/attempt`.
 
 local function is_there(turns, id, ms)
   return tonumber(redis.call('HGET', turns, id .. '/wait') or 0) > ms
 end
 
+local function has_place(turns, queue, id, attempt)
+  return redis.call('ZSCORE', queue, id) and redis.call('HGET', turns, id .. '/attempt') == attempt
+end
+
+-- Those who interrupt have places below 0.
+local FRONT = -1000000
+
 -- The place in line, counted from 1: taken now, or kept for another lease. False when the line is full.
 local function take_place(turns, queue, id, given)
   if not redis.call('ZSCORE', queue, id) then
     if redis.call('ZCARD', queue) >= given.max then return false end
-    local front = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2]
-    local last = redis.call('ZREVRANGE', queue, 0, 0, 'WITHSCORES')[2]
-    local place = given.front and (front or 1) - 1 or (last or 0) + 1
-    redis.call('ZADD', queue, place, id)
-    redis.call('HSET', turns, id, given.record)
+    local last = given.front and redis.call('ZREVRANGEBYSCORE', queue, -1, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2] or FRONT
+    if not given.front then last = math.max(0, redis.call('ZREVRANGE', queue, 0, 0, 'WITHSCORES')[2] or 0) end
+    redis.call('ZADD', queue, last + 1, id)
+    redis.call('HSET', turns, id, given.record, id .. '/attempt', given.attempt)
   end
   redis.call('HSET', turns, id .. '/wait', digits(given.lease))
   return redis.call('ZRANK', queue, id) + 1
@@ -21,5 +28,5 @@ end
 
 local function leave_line(turns, queue, id)
   redis.call('ZREM', queue, id)
-  redis.call('HDEL', turns, id .. '/wait')
+  redis.call('HDEL', turns, id .. '/wait', id .. '/attempt')
 end

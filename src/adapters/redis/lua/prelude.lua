@@ -15,7 +15,8 @@ end
 
 -- Tells whoever watches the session, on the channel that is named like its meta key. Never fails: while a slot moves, its
 -- new master refuses the channel, but the step itself has been taken; a lost ring is made good by looking now and then.
-local function ring(meta) redis.pcall('SPUBLISH', meta, '') end
+-- `news` is 'frames' for what nobody needs to know who does not read the log.
+local function ring(meta, news) redis.pcall('SPUBLISH', meta, news or '') end
 
 -- The ledger within its limits: the oldest turns go, the newest stays, however large it is.
 local function trim_ledger(meta, turns, ledger, idem, turns_max, bytes_max)
