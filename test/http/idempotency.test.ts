@@ -169,6 +169,32 @@ describe('another send', () => {
     expect(calls()).toBe(3);
   });
 
+  it.each(['"a', '"', '"a"b"', '"a"b', '"a" b', '"a\\b"', '"a\\"', '"k";', '"k";P=1', '"k";p=', '"k", "l"'])(
+    'with a key in quotes that is no structured string is refused: %j',
+    async (value) => {
+      const { path, open } = await session();
+      open();
+      const { status, json } = await client.post(`${path}/messages`, BODY, key(value));
+      expect({ status, path: json.errors?.[0]?.path }).toEqual({ status: 400, path: 'idempotency-key' });
+    },
+  );
+
+  it.each([
+    ['"k"', 'k'],
+    ['"k";p=1', 'k'],
+    ['"k"; p="a;\\"b"; q', '"k"'],
+    ['"a\\"\\\\b"', 'a"\\b'],
+    ['k"', '"k\\""'],
+    ['k;p=1', '"k;p=1"'],
+  ])('is the same one with the key %s and the key %s', async (one, two) => {
+    const { path, open, calls } = await session();
+    open();
+    const first = await client.post(`${path}/messages`, BODY, key(one));
+    const second = await client.post(`${path}/messages`, BODY, key(two));
+    expect([first.status, second.json.turnId]).toEqual([200, first.json.turnId]);
+    expect(calls()).toBe(1);
+  });
+
   it.each(['', ' ', '""', 'a b', 'x'.repeat(256), '\u00e4'])(
     'with a key that is none is refused: %j',
     async (value) => {
