@@ -114,8 +114,19 @@ describe('the same send', () => {
     expect(again.types).toEqual(['turn.started', 'candidate.delta', 'candidate.finished', 'turn.committed']);
     expect(again.answer()).toBe(first.answer());
     expect(again.terminal?.data).toEqual(first.terminal?.data);
-    const seen = { ...key('k'), 'last-event-id': String(first.events[1]?.id) };
-    expect(await client.stream(path, BODY, seen).done()).toMatchObject({ status: 410, json: { code: 'log_expired' } });
+  });
+
+  it('is a 410 for who has seen some of its events, or all, when they are gone, and says where the turn is', async () => {
+    const { path, open } = await session();
+    open();
+    const first = await client.stream(path, BODY, key('k')).done();
+    for (const message of ['a', 'b']) await client.post(`${path}/messages`, { message });
+    for (const { id } of first.events) {
+      const again = await client.stream(path, BODY, { ...key('k'), 'last-event-id': id }).done();
+      expect(again).toMatchObject({ status: 410, json: { code: 'log_expired' } });
+      const turn = await client.get(String(again.response?.headers.location));
+      expect(turn.json).toMatchObject({ state: 'COMMITTED', text: first.answer() });
+    }
   });
 
   it('goes on where it was left off when it is told from its record', async () => {
