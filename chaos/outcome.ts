@@ -55,10 +55,13 @@ export function toldByAnswer(status: number, body: unknown, header: string | und
   if (status === 0) return { outcome: 'info', status };
   const turn = turnOf(body);
   if (turn) return { outcome: outcomeOf(turn), status, turnId: turn.turnId, turn };
-  const { code = '', turnId = header } = (body ?? {}) as Problem;
+  const { code = '', turnId: ended } = (body ?? {}) as Problem;
+  const turnId = ended ?? header;
   if (turnId === undefined) return { outcome: code === 'internal' ? 'info' : 'fail', status, code };
   if (REFUSALS.includes(code)) return { outcome: 'fail', status, code, turnId };
-  if (UNKNOWN.includes(code)) return { outcome: 'info', status, code, turnId };
+  // What ended a turn names it in the body. The header alone says which turn the request was about: it may go on, as that
+  // of a send that is refused because its replica is being shut down, while the turn runs on another one.
+  if (ended === undefined || UNKNOWN.includes(code)) return { outcome: 'info', status, code, turnId };
   return { outcome: 'fail', status, code, turnId, turn: { turnId, state: 'FAILED', text: '', code } };
 }
 

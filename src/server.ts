@@ -10,6 +10,11 @@ import { type Config, ConfigError, loadConfig } from './config.ts';
 /** Beyond the drain deadline: what is still open then is cut. */
 const CLOSE_GRACE_MS = 4000;
 
+/** Ctrl-C reaches the service behind `npm start` twice at once, from the terminal and from npm: one that comes later is meant. */
+const IMPATIENT_MS = 1000;
+/** Of who was ended by SIGINT, as shells count. */
+const INTERRUPTED = 130;
+
 /** For the last lines of the log to leave. */
 const LAST_LINES_MS = 200;
 
@@ -27,10 +32,22 @@ const url = await listen();
 for (const name of config.ignored) logger.warn({ variable: name }, 'this version does not know this variable');
 process.stdout.write(banner(config, url));
 
+let drainsSince: number | undefined;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   // Until here a signal ended the process at once (scripts/require-node.js); from now on it drains.
   process.removeAllListeners(signal);
-  process.once(signal, () => void shutDown(signal));
+  process.on(signal, () => void signalled(signal));
+}
+
+/**
+ * The first one drains, and further ones change nothing: they are delivered to whole process groups, and passed on by npm.
+ * Only a person at a terminal who does not want to wait any longer is obeyed.
+ */
+async function signalled(signal: string): Promise<void> {
+  const now = performance.now();
+  drainsSince ??= now;
+  if (drainsSince === now) await shutDown(signal);
+  else if (signal === 'SIGINT' && now - drainsSince > IMPATIENT_MS) await exit(INTERRUPTED);
 }
 
 /** An address that is taken or forbidden is the operator's to mend: said by name, not as a crash. */

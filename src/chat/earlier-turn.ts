@@ -48,7 +48,9 @@ export class EarlierTurn {
 
   /**
    * Its events after the cursor, always to the last one. Without a cursor they are made again from its record when they are
-   * gone; with one that would tell twice what has been seen: `log_expired`.
+   * gone. With one that is `log_expired`, wherever it stands: nobody knows any more which pieces came after it. The whole
+   * would tell twice what was seen, and the last event alone would pass what was seen for all there was. Who comes back has
+   * not seen the last event, and can have missed some; told so, it reads the turn, or asks again without a cursor.
    */
   async view(cursor?: EventCursor): Promise<TurnView> {
     if (cursor) return (await this.#view(cursor)) ?? this.#lastEvent();

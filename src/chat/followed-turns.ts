@@ -1,5 +1,6 @@
 // All turns of other processes that are watched here: one log for each, shared by its viewers.
 
+import { invalidField } from './errors.ts';
 import { type FollowDependencies, FollowedLog } from './followed-log.ts';
 import type { TurnView } from './frame-log.ts';
 import type { SessionKey } from './session.ts';
@@ -58,11 +59,17 @@ export class FollowedTurns {
     return { log: shared.log, release };
   }
 
-  /** All turns of a session from the cursor on, for one viewer. Fails with `session_not_found`, `store_unavailable`. */
+  /**
+   * All turns of a session from the cursor on, for one viewer, as far as they are kept. Fails with `invalid_argument` for the
+   * cursor of a turn that has not begun, `session_not_found`, `store_unavailable`.
+   */
   async followSession(key: SessionKey, cursor?: EventCursor): Promise<TurnView> {
     const { store, clock, rules, reap } = this.#deps;
     // A session that is not there is told in either case.
     const now = await store.cursorNow(key);
+    // It would be ahead of all that comes, and its viewer would never be told anything. Of the current epoch any place is
+    // taken: who watched on the replica that produces has seen events which the store does not have yet.
+    if (cursor && cursor.epoch > now.epoch) throw invalidField('lastEventId', 'is no id of an event of this session');
     const log = new SessionLog(key, cursor ?? now, { store, clock, followMs: rules.followMs, reap });
     this.#sessions.add(log);
     const release = () => {

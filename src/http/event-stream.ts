@@ -16,8 +16,7 @@ export async function sendEvents(
   { log, afterSeq = 0 }: EventsToSend,
   rules: SseRules,
 ): Promise<void> {
-  // The plugin says keep-alive even to those who asked for the opposite, and would leave their connection open.
-  if (/\bclose\b/i.test(reply.request.headers.connection ?? '')) reply.header('connection', 'close');
+  if (endsConnection(reply)) reply.header('connection', 'close');
   reply.header('cache-control', 'no-cache, no-store, no-transform');
   reply.sse.keepAlive();
   reply.sse.sendHeaders(200);
@@ -25,4 +24,12 @@ export async function sendEvents(
   reply.raw.write(OPEN_COMMENT);
   await streamLog(reply.raw, log, rules, { afterSeq, silentMs: reply.elapsedTime });
   reply.sse.close();
+}
+
+/**
+ * The plugin says keep-alive even to those who asked for the opposite, and would leave their connection open; and to those
+ * who speak HTTP/1.0, which has no chunks: there the end of the connection is that of the stream, whatever was asked for.
+ */
+function endsConnection({ request }: FastifyReply): boolean {
+  return request.raw.httpVersion === '1.0' || /\bclose\b/i.test(request.headers.connection ?? '');
 }

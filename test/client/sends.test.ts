@@ -32,6 +32,8 @@ const DRAINING: Fate = {
   type: 'application/problem+json',
   body: JSON.stringify({ code: 'draining', title: 'Draining', status: 503, detail: 'Elsewhere.', retryable: true }),
 };
+/** Of a message that was sent again, to a replica that cannot wait for its turn: that one runs elsewhere. */
+const DRAINING_AROUND_TURN: Fate = { ...DRAINING, headers: { 'turn-id': 'elsewhere', 'retry-after': '0' } };
 
 for (const [name, ask] of WAYS) {
   test.each([
@@ -40,6 +42,7 @@ for (const [name, ask] of WAYS) {
     ['was heard, and its answer was lost where it began', [{ kind: 'lose', at: 'headers' }]],
     ['was answered by a gateway', [GATEWAY, GATEWAY]],
     ['met a replica that takes nothing any more', [DRAINING]],
+    ['met one that says so of a turn elsewhere', [{ kind: 'lose' }, DRAINING_AROUND_TURN]],
     ['was lost in every way', [{ kind: 'drop' }, { kind: 'lose' }, GATEWAY]],
   ] as readonly (readonly [string, readonly Fate[]])[])(`${name} that %s becomes one turn`, async (_name, fates) => {
     await using scene = await startScriptedClient((response, call) => answer(response, call, 'Hello.'), {

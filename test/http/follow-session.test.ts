@@ -87,4 +87,38 @@ describe('a follower', () => {
     expect(await a.events(`${path}/events?after=x`).done()).toMatchObject({ status: 400 });
     expect(await a.get(`${path}/events`, { accept: 'application/json' })).toMatchObject({ status: 406 });
   });
+
+  it('is refused with the cursor of a turn that has not begun, which would never tell anything', async () => {
+    const { events } = await a.stream(path, { message: 'x' }).done();
+    const [epoch = ''] = String(events.at(-1)?.id).split('-');
+    for (const client of [a, b]) {
+      for (const id of ['9007199254740991-1', `${Number(epoch) + 1}-0`]) {
+        const { status, json } = await client.events(`${path}/events`, { 'last-event-id': id }).done();
+        expect([id, status, json?.code]).toEqual([id, 400, 'invalid_argument']);
+      }
+    }
+  });
+
+  it('goes on from an event of the running turn that is not in the store yet', async () => {
+    const stream = a.stream(path, { message: 'long' });
+    await stream.until('it runs', ({ events }) => events.length >= 2);
+    const [epoch, seq] = String(stream.events.at(-1)?.id).split('-');
+    const follower = b.events(`${path}/events`, { 'last-event-id': `${epoch}-${Number(seq) + 1}` });
+    await follower.until('it is open', ({ comments }) => comments.length >= 1);
+    gate.resolve();
+    await stream.done();
+    await follower.until('the end', ({ terminal }) => terminal !== undefined);
+    expect(follower.events).toEqual(stream.events.slice(3));
+    follower.hangUp();
+  });
+
+  it('is told what is kept when the events after its cursor are not', async () => {
+    const turns = [];
+    for (const message of ['1', '2', '3', '4']) turns.push(await a.stream(path, { message }).done());
+    const kept = turns.slice(2).flatMap(({ events }) => events);
+    const follower = b.events(`${path}/events`, { 'last-event-id': String(turns[0]?.events[1]?.id) });
+    await follower.until('all that is kept', ({ events }) => events.length >= kept.length);
+    expect(follower.events).toEqual(kept);
+    follower.hangUp();
+  });
 });

@@ -103,6 +103,22 @@ test('bytes that are no HTTP after a request whose answer has not begun read one
   await scene.client.delete(path);
 });
 
+test.each([
+  ['HTTP/1.0', '1.0', {}],
+  ['HTTP/1.0 and wants to keep its connection', '1.0', { Connection: 'keep-alive' }],
+  ['HTTP/1.1 and wants to close its connection', '1.1', { Connection: 'close' }],
+])('a stream for who speaks %s says that the connection ends with it, and does so', async (_what, version, headers) => {
+  const path = await scene.client.session({});
+  const asked = bareRequest(`${path}/messages/stream`, { message: 'hello' }, headers);
+  const [head = '', body = ''] = (
+    await bareExchange(scene.service.url, asked.replace('HTTP/1.1', `HTTP/${version}`))
+  ).split('\r\n\r\n');
+  expect(head.toLowerCase().match(/^connection: .*$/gm)).toEqual(['connection: close']);
+  expect(head.toLowerCase().includes('transfer-encoding: chunked')).toBe(version === '1.1');
+  expect(body).toContain('event: turn.committed\n');
+  await scene.client.delete(path);
+});
+
 test('bytes that are no HTTP in the middle of a stream end it, and are not mixed into it', async () => {
   const path = await scene.client.session({});
   const connection = new BareConnection(scene.service.url);

@@ -114,8 +114,19 @@ describe('the same send', () => {
     expect(again.types).toEqual(['turn.started', 'candidate.delta', 'candidate.finished', 'turn.committed']);
     expect(again.answer()).toBe(first.answer());
     expect(again.terminal?.data).toEqual(first.terminal?.data);
-    const seen = { ...key('k'), 'last-event-id': String(first.events[1]?.id) };
-    expect(await client.stream(path, BODY, seen).done()).toMatchObject({ status: 410, json: { code: 'log_expired' } });
+  });
+
+  it('is a 410 for who has seen some of its events, or all, when they are gone, and says where the turn is', async () => {
+    const { path, open } = await session();
+    open();
+    const first = await client.stream(path, BODY, key('k')).done();
+    for (const message of ['a', 'b']) await client.post(`${path}/messages`, { message });
+    for (const { id } of first.events) {
+      const again = await client.stream(path, BODY, { ...key('k'), 'last-event-id': id }).done();
+      expect(again).toMatchObject({ status: 410, json: { code: 'log_expired' } });
+      const turn = await client.get(String(again.response?.headers.location));
+      expect(turn.json).toMatchObject({ state: 'COMMITTED', text: first.answer() });
+    }
   });
 
   it('goes on where it was left off when it is told from its record', async () => {
@@ -167,6 +178,32 @@ describe('another send', () => {
     await client.post(`${path}/messages`, { message: 'another' }, key('k'));
     for (let i = 0; i < 2; i += 1) await client.post(`${path}/messages`, BODY);
     expect(calls()).toBe(3);
+  });
+
+  it.each(['"a', '"', '"a"b"', '"a"b', '"a" b', '"a\\b"', '"a\\"', '"k";', '"k";P=1', '"k";p=', '"k", "l"'])(
+    'with a key in quotes that is no structured string is refused: %j',
+    async (value) => {
+      const { path, open } = await session();
+      open();
+      const { status, json } = await client.post(`${path}/messages`, BODY, key(value));
+      expect({ status, path: json.errors?.[0]?.path }).toEqual({ status: 400, path: 'idempotency-key' });
+    },
+  );
+
+  it.each([
+    ['"k"', 'k'],
+    ['"k";p=1', 'k'],
+    ['"k"; p="a;\\"b"; q', '"k"'],
+    ['"a\\"\\\\b"', 'a"\\b'],
+    ['k"', '"k\\""'],
+    ['k;p=1', '"k;p=1"'],
+  ])('is the same one with the key %s and the key %s', async (one, two) => {
+    const { path, open, calls } = await session();
+    open();
+    const first = await client.post(`${path}/messages`, BODY, key(one));
+    const second = await client.post(`${path}/messages`, BODY, key(two));
+    expect([first.status, second.json.turnId]).toEqual([200, first.json.turnId]);
+    expect(calls()).toBe(1);
   });
 
   it.each(['', ' ', '""', 'a b', 'x'.repeat(256), '\u00e4'])(

@@ -47,5 +47,17 @@ export const SendHeaders = Type.Object({
   ...idempotencyKey,
   prefer: Type.Optional(Type.String({ description: '`respond-async`: 202 at once, with the address of the turn.' })),
 });
-export const StreamHeaders = Type.Object({ ...ifMatch, ...idempotencyKey, ...lastEventId });
+/** Of a send that is sent again. */
+const lastEventIdSeen = {
+  'last-event-id': Type.Optional(
+    Type.String({
+      ...EVENT_ID_LENGTH,
+      description:
+        'With an `Idempotency-Key` that has a turn: the id of its last event that was seen. When its events are not kept any ' +
+        'more, 410 `log_expired`: what was missed cannot be told from what was seen. Read the turn (`Location`), or send again ' +
+        'without this header: then the whole is told, in fewer pieces.',
+    }),
+  ),
+};
+export const StreamHeaders = Type.Object({ ...ifMatch, ...idempotencyKey, ...lastEventIdSeen });
 export const CreateHeaders = Type.Object(idempotencyKey);

@@ -20,6 +20,13 @@ export const followSession: Route = (app, { sessions, sse }) => {
       schema: {
         operationId: 'followSession',
         summary: 'Watch all turns of a session',
+        description: [
+          'Without a cursor the running turn is told from its beginning, then whatever comes. With one it goes on after that',
+          'event, as far as events are kept: those of the running turn and of the one before, for a limited time. Who was away',
+          'for longer is told from the first one that is kept, without a word of what is gone (an `EventSource` would take an',
+          'error for final): after a pause read the messages, or the turns, of the session. The id of an event that the session',
+          'cannot have had is a 400.',
+        ].join(' '),
         tags: ['sessions'],
         params: SessionParams,
         querystring: EventsQuery,
