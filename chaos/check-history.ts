@@ -81,6 +81,14 @@ function sendsOf({ sends }: SessionFacts, turnId: string | undefined): readonly 
   return sends.filter((send) => send.turnId !== undefined && send.turnId === turnId);
 }
 
+/**
+ * Who was cut off when the turn ended, and hears of nothing but the deletion that came after it, is told that it was
+ * cancelled: nobody can tell any more how it had ended.
+ */
+function isToldOfDeletion({ deleteBeganMs }: SessionFacts, { turn, endedMs }: SendOperation): boolean {
+  return turn?.state === 'CANCELLED' && endedMs > deleteBeganMs;
+}
+
 /** Whatever is in the history was sent by somebody, was not refused, and is there once. */
 function origins(facts: SessionFacts, pairs: readonly Pair[]): Violation[] {
   const found: Violation[] = [];
@@ -95,12 +103,13 @@ function origins(facts: SessionFacts, pairs: readonly Pair[]): Violation[] {
     }
     if (met.has(token)) found.push({ invariant: 'I1', message: `${token} is there twice`, sessionId, operations });
     met.add(token);
-    const isRefused = sends.length > 0 && sends.every(isAbsent);
-    const toldAbsent = sends.find((send) => send.turn !== undefined && isAbsent(send));
+    const told = sends.filter((send) => !isToldOfDeletion(facts, send));
+    const isRefused = told.length > 0 && told.every(isAbsent);
+    const toldAbsent = told.find((send) => send.turn !== undefined && isAbsent(send));
     if (isRefused || toldAbsent) {
-      const { status, code, turn } = toldAbsent ?? sends[0] ?? { status: 0 };
-      const told = `${turn?.state ?? 'refused'} ${status} ${turn?.code ?? code ?? ''}`;
-      found.push({ invariant: 'I2', message: `${token} is there, but was told ${told}`, sessionId, operations });
+      const { status, code, turn } = toldAbsent ?? told[0] ?? { status: 0 };
+      const words = `${turn?.state ?? 'refused'} ${status} ${turn?.code ?? code ?? ''}`;
+      found.push({ invariant: 'I2', message: `${token} is there, but was told ${words}`, sessionId, operations });
     }
   }
   return found;

@@ -126,7 +126,7 @@ export const MUTANTS: readonly Mutant[] = [
       ),
       {
         file: 'src/adapters/redis/doorbells.ts',
-        from: 'client.ssubscribe(channel).then(() => this.#ring(channel), this.#rules.onError);',
+        from: "client.ssubscribe(channel).then(() => this.#ring(channel, 'step'), this.#rules.onError);",
         to: 'client.ssubscribe(channel).catch(this.#rules.onError);',
       },
     ],
@@ -169,7 +169,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the last in line is first',
-    patches: [lua('line', 'given.front and (front or 1) - 1 or (last or 0) + 1', '(front or 1) - 1')],
+    patches: [lua('line', "redis.call('ZADD', queue, last + 1, id)", "redis.call('ZADD', queue, -now_us(), id)")],
     options: faults(),
   },
   {

@@ -130,6 +130,22 @@ describe('I2: a turn that was not acknowledged', () => {
   });
 });
 
+describe('I2, when its session is deleted', () => {
+  test.each([
+    ['before', []],
+    ['after', ['I2']],
+  ])('a turn that is told to be cancelled %s the end of its stream is a violation or not', (when, violations) => {
+    const run = new Fabricated();
+    const { send, turn } = run.commit({ outcome: 'info', status: 0 });
+    run.read();
+    const at = when === 'before' ? send.endedMs + 1000 : send.endedMs + 3000;
+    const { messages: _messages, ...rest } = turn;
+    Object.assign(send, { outcome: 'fail', status: 200, endedMs: at, turn: { ...rest, state: 'CANCELLED' } });
+    run.add('delete', { beganMs: when === 'before' ? at - 500 : at + 500, endedMs: at + 600 });
+    expect(found(run)).toEqual(violations);
+  });
+});
+
 describe('I3, I4: the shape of a history', () => {
   test('two turns that are interleaved are found', () => {
     const run = new Fabricated();
