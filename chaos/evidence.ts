@@ -144,10 +144,15 @@ export interface KeyLeft {
   readonly ttlMs: number;
 }
 
+export interface Used extends Resources {
+  /** After its garbage has been collected. */
+  readonly liveMiB: number;
+}
+
 export interface ProcessFact {
   readonly replica: number;
-  readonly baseline?: Resources;
-  readonly atEnd?: Resources;
+  readonly baseline?: Used;
+  readonly atEnd?: Used;
   /** What its log or its end says that must never be. */
   readonly alarms: readonly string[];
 }

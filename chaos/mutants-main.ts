@@ -16,7 +16,7 @@ const { values } = parseArgs({
 
 const OPTIONS = ['--round', '10', '--sessions', '5', '--clients', '14', '--minutes', values.minutes];
 /** The rest that follows the last round, and the start. */
-const MORE_MS = 180_000;
+const MORE_MS = 300_000;
 const NONE: Mutant = { name: '(no defect)', patches: [], options: ['--minutes', '0.5'] };
 
 interface Outcome {

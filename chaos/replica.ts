@@ -2,10 +2,11 @@
 // read for what must never be in it.
 
 import { freePort } from '../test/support/free-port.ts';
+import { INSPECTED, inspectorIn, liveMiB } from '../test/support/live-memory.ts';
 import { type Resources, resourcesOf } from '../test/support/resources.ts';
 import { type SpawnedService, spawnService, statusOf, withClock } from '../test/support/spawned-service.ts';
 import { until } from '../test/support/until.ts';
-import type { ProcessFact } from './evidence.ts';
+import type { ProcessFact, Used } from './evidence.ts';
 import type { Links } from './links.ts';
 import { MODEL } from './model.ts';
 import type { RedisTopology } from './redis-topology.ts';
@@ -36,7 +37,9 @@ export class Replica {
   /** Each with how often it was seen. */
   readonly #alarms = new Map<string, number>();
   #service: SpawnedService | undefined;
-  #baseline: Resources | undefined;
+  #baseline: Used | undefined;
+  #inspectorUrl: string | undefined;
+  #atEnd: Used | undefined;
   readonly #toldToEnd = new WeakSet<SpawnedService>();
 
   private constructor(options: ReplicaOptions, port: number) {
@@ -50,7 +53,7 @@ export class Replica {
       VERTEX_AI_EMULATOR_HOST: links.model.address,
       DEFAULT_MODEL: MODEL,
       LOG_LEVEL: 'warn',
-      ...(clockMs === 0 ? {} : withClock(clockMs)),
+      ...inspected(clockMs === 0 ? {} : withClock(clockMs)),
       ...topology.environment(links.via),
       ...variables,
     };
@@ -108,18 +111,32 @@ export class Replica {
   }
 
   /** What it uses when it has nothing to do: to be compared with what it uses at the end. */
-  measureBaseline(): void {
-    this.#baseline = this.#resources();
+  async measureBaseline(): Promise<void> {
+    this.#baseline = await this.#use();
+  }
+
+  async measureEnd(): Promise<void> {
+    this.#atEnd = await this.#use();
+  }
+
+  get openFiles(): { readonly now: number; readonly baseline: number } | undefined {
+    const now = this.#resources();
+    return now && this.#baseline && { now: now.fds, baseline: this.#baseline.fds };
   }
 
   fact(): ProcessFact {
-    const atEnd = this.#resources();
+    const atEnd = this.#atEnd;
     return {
       replica: this.number,
       alarms: [...this.#alarms].map(([text, times]) => (times === 1 ? text : `${times} times: ${text}`)),
       ...(this.#baseline ? { baseline: this.#baseline } : {}),
       ...(atEnd ? { atEnd } : {}),
     };
+  }
+
+  async #use(): Promise<Used | undefined> {
+    const resources = this.#resources();
+    return resources && this.#inspectorUrl ? { ...resources, liveMiB: await liveMiB(this.#inspectorUrl) } : undefined;
   }
 
   #resources(): Resources | undefined {
@@ -132,6 +149,7 @@ export class Replica {
   }
 
   #read(text: string): void {
+    this.#inspectorUrl = inspectorIn(text) ?? this.#inspectorUrl;
     for (const [line] of text.matchAll(ALARMS)) {
       this.#alarm(`its log says: ${line.replaceAll(OF_ONE_REQUEST, '').slice(0, ALARM_LENGTH_MAX)}`);
     }
@@ -145,4 +163,9 @@ export class Replica {
     const { exitCode, output } = service.process;
     this.#alarm(`it ended by itself with ${exitCode}: ${output.slice(-ALARM_LENGTH_MAX)}`);
   }
+}
+
+/** What it holds is asked through its inspector. */
+function inspected(variables: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return { ...variables, NODE_OPTIONS: `${variables.NODE_OPTIONS ?? ''} ${INSPECTED}`.trim() };
 }

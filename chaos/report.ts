@@ -52,7 +52,10 @@ function totals({ evidence, clientsEndedMs }: RunSummary): string[] {
     `longest write gap: ${(gap.ms / 1000).toFixed(1)} s, from ${(gap.fromMs / 1000).toFixed(1)} s on`,
     ...meanwhile(disturbed, gap.fromMs, gap.fromMs + gap.ms),
     ...processes.map(({ replica, baseline, atEnd }) => {
-      return `replica ${replica}: ${baseline?.fds} → ${atEnd?.fds} open files, ${baseline?.rssMiB} → ${atEnd?.rssMiB} MiB`;
+      return (
+        `replica ${replica}: ${baseline?.fds} → ${atEnd?.fds} open files, ${baseline?.liveMiB} → ${atEnd?.liveMiB} MiB alive, ` +
+        `${baseline?.rssMiB} → ${atEnd?.rssMiB} MiB in all`
+      );
     }),
   ];
 }

@@ -135,7 +135,7 @@ async function startReplicas(
     });
     stack.defer(() => replica.kill());
     await replica.isReady();
-    replica.measureBaseline();
+    await replica.measureBaseline();
     return replica;
   };
   const first = await start(0);
@@ -188,8 +188,6 @@ async function rest({ scene, api, pool, recorder }: Going, round: number): Promi
   await awaitIdle(api, pool.sessionIds);
   await probe(api, pool.sessionIds, round);
   await readAll(api, recorder.operations, pool.sessionIds);
-  await awaitCalm(replicas, (replica) => {
-    const { baseline, atEnd } = replica.fact();
-    return !baseline || !atEnd || atEnd.fds <= baseline.fds + FDS_CALM;
-  });
+  await awaitCalm(replicas, ({ openFiles }) => !openFiles || openFiles.now <= openFiles.baseline + FDS_CALM);
+  for (const replica of replicas) await replica.measureEnd();
 }

@@ -3,8 +3,8 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../chaos/random.ts';
+import { liveMiB } from '../test/support/live-memory.ts';
 import { until } from '../test/support/until.ts';
-import { liveMiB } from './live-memory.ts';
 import type { Report } from './report.ts';
 import { inTurns, redisClients, type Stage, settled, startStage, watchesLeft } from './stage.ts';
 import { type Leaving, type Reading, readStream } from './stream-reader.ts';
@@ -80,7 +80,7 @@ function measure({ replicas }: Stage) {
   return Promise.all(
     replicas.map(async (replica) => {
       await settled(replica);
-      const alive = await liveMiB(replica);
+      const alive = await liveMiB(replica.inspectorUrl);
       return { ...(await settled(replica)), liveMiB: alive };
     }),
   );

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Redis } from 'ioredis';
 import { Client } from '../test/support/client.ts';
 import { startGuarded } from '../test/support/guarded-process.ts';
+import { INSPECTED, inspectorIn } from '../test/support/live-memory.ts';
 import { RedisServer } from '../test/support/redis-server.ts';
 import { type Resources, resourcesOf } from '../test/support/resources.ts';
 import { type SpawnedService, spawnService } from '../test/support/spawned-service.ts';
@@ -44,8 +45,8 @@ export async function startStage(count: number, env: Readonly<Record<string, str
     VERTEX_AI_EMULATOR_HOST: `127.0.0.1:${port}`,
     DEFAULT_MODEL: 'soak',
     LOG_LEVEL: 'warn',
-    // Asked for what is alive after the garbage has gone (live-memory.ts); the port is said at start.
-    NODE_OPTIONS: '--inspect=127.0.0.1:0',
+    // Asked for what is alive after the garbage has gone.
+    NODE_OPTIONS: INSPECTED,
     ...env,
   };
   const onOutput = (text: string) => {
@@ -53,8 +54,7 @@ export async function startStage(count: number, env: Readonly<Record<string, str
   };
   const replica = async () => {
     const service = await spawnService(variables, { onOutput });
-    const [inspectorUrl = ''] = /ws:\/\/127\.0\.0\.1:\d+\/[\w-]+/.exec(service.process.output) ?? [];
-    return { service, client: new Client(service.url), inspectorUrl };
+    return { service, client: new Client(service.url), inspectorUrl: inspectorIn(service.process.output) ?? '' };
   };
   const replicas: [Replica, ...Replica[]] = [await replica()];
   while (replicas.length < count) replicas.push(await replica());

@@ -3,9 +3,9 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../chaos/random.ts';
+import { liveMiB } from '../test/support/live-memory.ts';
 import { type BareConnection, unreadGet, unreadStream } from '../test/support/sse.ts';
 import { until } from '../test/support/until.ts';
-import { liveMiB } from './live-memory.ts';
 import { type Report, type Spread, spread } from './report.ts';
 import { inTurns, type Replica, redisClients, settled, startStage, usageOf, watchesLeft } from './stage.ts';
 import { complaintsAbout } from './stream-check.ts';
@@ -68,7 +68,11 @@ export async function soakStreams({ streams, random, report }: StreamsOptions): 
   });
   const [replica] = stage.replicas;
   await read(replica, 20, '[chunks:3] [every:50]', random.named('warm'));
-  const before = { ...(await settled(replica)), liveMiB: await liveMiB(replica), clients: await redisClients(stage) };
+  const before = {
+    ...(await settled(replica)),
+    liveMiB: await liveMiB(replica.inspectorUrl),
+    clients: await redisClients(stage),
+  };
   report.figure('streams: open files, memory before', `${before.fds}, ${before.rssMiB} MiB`);
 
   const stuckCount = Math.round(streams * STUCK_SHARE);
@@ -85,7 +89,12 @@ export async function soakStreams({ streams, random, report }: StreamsOptions): 
   await judgeStuck(replica, stuck, report);
   report.figure('streams: never read, and cut', stuck.connections.length);
   const liveBound = Math.round(before.liveMiB * 1.05 + LIVE_MIB);
-  report.atMost(`streams: alive after, before ${before.liveMiB}`, await liveMiB(replica), liveBound, 'MiB');
+  report.atMost(
+    `streams: alive after, before ${before.liveMiB}`,
+    await liveMiB(replica.inspectorUrl),
+    liveBound,
+    'MiB',
+  );
   const rssBound = Math.round(before.rssMiB + KEPT_SHARE * (peakMiB - before.rssMiB));
   report.atMost('streams: memory after', usageOf(replica).rssMiB, rssBound, 'MiB');
   report.expectNone('no session is watched any more', await watchesLeft(stage));

@@ -184,10 +184,10 @@ describe('when all is over', () => {
   });
 
   test('a process that keeps files and memory, and one with an alarm in its log, are found', () => {
-    const baseline = { fds: 30, rssMiB: 150 };
+    const baseline = { fds: 30, rssMiB: 150, liveMiB: 30 };
     const processes = [
-      { replica: 0, alarms: [], baseline, atEnd: { fds: 31, rssMiB: 200 } },
-      { replica: 1, alarms: [], baseline, atEnd: { fds: 300, rssMiB: 900 } },
+      { replica: 0, alarms: [], baseline, atEnd: { fds: 31, rssMiB: 400, liveMiB: 36 } },
+      { replica: 1, alarms: [], baseline, atEnd: { fds: 300, rssMiB: 900, liveMiB: 90 } },
       { replica: 2, alarms: ['its log says: uncaughtException'] },
     ];
     const violations = check(new Fabricated().evidence({ processes }));

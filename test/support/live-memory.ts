@@ -2,12 +2,19 @@
 // service is the one that is shipped. RSS alone would not tell: V8 and malloc keep what they once had.
 
 import { once } from 'node:events';
-import type { Replica } from './stage.ts';
+
+/** For NODE_OPTIONS: the inspector listens on a port of its own, and says where. */
+export const INSPECTED = '--inspect=127.0.0.1:0';
+
+/** Where the inspector listens, if these words of its process say so. */
+export function inspectorIn(output: string): string | undefined {
+  return /ws:\/\/127\.0\.0\.1:\d+\/[\w-]+/.exec(output)?.[0];
+}
 
 const USED = '{ const { heapUsed, external } = process.memoryUsage(); heapUsed + external; }';
 
 /** Heap and what hangs on it outside (buffers), in MiB. */
-export async function liveMiB({ inspectorUrl }: Replica): Promise<number> {
+export async function liveMiB(inspectorUrl: string): Promise<number> {
   const socket = new WebSocket(inspectorUrl);
   await once(socket, 'open');
   let number = 0;
