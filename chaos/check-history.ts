@@ -2,7 +2,7 @@
 
 import type { MessageView, SendOperation, Violation } from './evidence.ts';
 import { expectedAnswer, tokenOf, type WireContent } from './expected-answer.ts';
-import { isAbsent, isAcknowledged, type SessionFacts } from './session-facts.ts';
+import { isAbsent, isAcknowledged, isToldOfDeletion, type SessionFacts } from './session-facts.ts';
 
 export function checkHistory(facts: SessionFacts): readonly Violation[] {
   const { longest } = facts;
@@ -79,14 +79,6 @@ function isPartial({ operations }: SessionFacts, { turnId }: MessageView): boole
 
 function sendsOf({ sends }: SessionFacts, turnId: string | undefined): readonly SendOperation[] {
   return sends.filter((send) => send.turnId !== undefined && send.turnId === turnId);
-}
-
-/**
- * Who was cut off when the turn ended, and hears of nothing but the deletion that came after it, is told that it was
- * cancelled: nobody can tell any more how it had ended.
- */
-function isToldOfDeletion({ deleteBeganMs }: SessionFacts, { turn, endedMs }: SendOperation): boolean {
-  return turn?.state === 'CANCELLED' && endedMs > deleteBeganMs;
 }
 
 /** Whatever is in the history was sent by somebody, was not refused, and is there once. */

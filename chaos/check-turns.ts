@@ -2,7 +2,7 @@
 // idempotency key is one turn; and when the faults are over, nothing still runs and every session is usable.
 
 import type { ModelCall, Operation, TurnView, Violation } from './evidence.ts';
-import type { SessionFacts } from './session-facts.ts';
+import { isToldOfDeletion, type SessionFacts } from './session-facts.ts';
 
 export function checkTurns(facts: SessionFacts): readonly Violation[] {
   return [...states(facts), ...unfound(facts), ...versions(facts), ...keys(facts), ...usable(facts)];
@@ -35,10 +35,11 @@ interface Told {
   readonly operation: Operation;
 }
 
-function told({ operations }: SessionFacts): readonly Told[] {
-  return operations.flatMap((operation) => {
+function told(facts: SessionFacts): readonly Told[] {
+  return facts.operations.flatMap((operation) => {
     const turn = 'turn' in operation ? operation.turn : undefined;
-    return turn && operation.outcome !== 'info' ? [{ turn, operation }] : [];
+    const counts = operation.outcome !== 'info' && !isToldOfDeletion(facts, operation);
+    return turn && counts ? [{ turn, operation }] : [];
   });
 }
 

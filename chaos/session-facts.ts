@@ -58,3 +58,12 @@ export function isAcknowledged({ turn }: SendOperation): boolean {
 export function isAbsent(send: SendOperation): boolean {
   return send.outcome === 'fail' || (send.outcome === 'ok' && !isAcknowledged(send));
 }
+
+/**
+ * Who was cut off when the turn ended, and hears of nothing but the deletion that came after it, is told that it was
+ * cancelled: nobody can tell any more how it had ended.
+ */
+export function isToldOfDeletion({ deleteBeganMs }: SessionFacts, operation: Operation): boolean {
+  const turn = 'turn' in operation ? operation.turn : undefined;
+  return turn?.state === 'CANCELLED' && operation.endedMs > deleteBeganMs;
+}

@@ -2,8 +2,9 @@
 // session that can be used again.
 
 import type { Clock } from './clock.ts';
-import { ChatError, type DescribeProblem } from './errors.ts';
+import type { DescribeProblem } from './errors.ts';
 import { decodeTurn, encodeTurn } from './records.ts';
+import { producerLost } from './refusals.ts';
 import type { SessionKey } from './session.ts';
 import type { RunningMark, SessionStore } from './session-store.ts';
 import { encodeFrame, REAPER_SEQ, terminalEvent } from './turn-event.ts';
@@ -23,7 +24,7 @@ export async function reapTurn(
 ): Promise<void> {
   const { turnId, epoch } = mark;
   const running = decodeTurn(await deps.store.readTurn(key, turnId));
-  const turn = failedTurn(running, lost(), deps);
+  const turn = failedTurn(running, producerLost(), deps);
   const frame = encodeFrame(epoch, REAPER_SEQ, terminalEvent(turn));
   await deps.store.reap(key, {
     turnId,
@@ -37,10 +38,6 @@ export async function reapTurn(
 export async function dropWaiting(key: SessionKey, turnId: string, deps: ReapDependencies): Promise<void> {
   const waiting = decodeTurn(await deps.store.readTurn(key, turnId));
   if (waiting.state !== 'QUEUED') return;
-  const record = encodeTurn(failedTurn(waiting, lost(), deps));
+  const record = encodeTurn(failedTurn(waiting, producerLost(), deps));
   await deps.store.leave(key, { turnId, record, onlyIfDead: true });
-}
-
-function lost(): ChatError {
-  return new ChatError('producer_lost', 'The replica that produced the turn was lost. Send the message again.');
 }

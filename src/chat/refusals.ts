@@ -29,6 +29,10 @@ export function idempotencyMismatch(): ChatError {
   return new ChatError('idempotency_mismatch', 'This idempotency key was used for another request.');
 }
 
+export function producerLost(): ChatError {
+  return new ChatError('producer_lost', 'The replica that produced the turn was lost. Send the message again.');
+}
+
 export function invalidPageToken(): ChatError {
   return new ChatError('invalid_page_token', 'The page token is not one of this listing.');
 }

@@ -10,7 +10,7 @@ import type { ModelChunk } from './language-model.ts';
 import { type EndedTurn, presentTurn } from './present-turn.ts';
 import type { SessionKey } from './session.ts';
 import { startedTurn, type Turn } from './turn.ts';
-import { encodeFrame, type Frame, type TurnEvent, terminalEvent } from './turn-event.ts';
+import { encodeFrame, type Frame, REAPER_SEQ, type TurnEvent, terminalEvent } from './turn-event.ts';
 import { TurnLog } from './turn-log.ts';
 import {
   type Ending,
@@ -220,10 +220,8 @@ export class RunningTurn {
   /** The turn as it ended when the store did not take this ending. */
   #presentLost(ending: Ending): EndedTurn {
     const { start, isStream } = this.#plan;
-    const endTime = isoTime(this.#deps.clock.now());
-    const { answer } = this.#phase;
-    const conclusion = { start, answer, ending, isStream, endTime, messageIds: this.#messageIds };
-    return presentTurn(conclusion, this.#deps.describe);
+    const ended = { ending, answer: this.#phase.answer, endTime: isoTime(this.#deps.clock.now()) };
+    return presentTurn({ start, isStream, ...ended, messageIds: this.#messageIds }, this.#deps.describe);
   }
 
   /** Everybody may know now. What the store took is shown byte for byte as it was taken. */
@@ -232,7 +230,9 @@ export class RunningTurn {
     void this.#flusher.stop();
     const taken = version === undefined ? undefined : this.#stored;
     const turn = taken?.turn ?? this.#presentLost(ending);
-    const frame = taken?.frame ?? encodeFrame(this.epoch, this.log.lastSeq + 1, terminalEvent(turn));
+    // The store may have taken another end before the deletion, without telling: its id is not used for this one.
+    const seq = ending.state === 'CANCELLED' ? REAPER_SEQ : this.log.lastSeq + 1;
+    const frame = taken?.frame ?? encodeFrame(this.epoch, seq, terminalEvent(turn));
     this.log.end([frame]);
     this.#markEnded(turn);
     this.#markAnswered();

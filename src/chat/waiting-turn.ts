@@ -5,6 +5,7 @@ import type { Holder } from './claim.ts';
 import { asChatError, type ChatError } from './errors.ts';
 import type { EndedTurn } from './present-turn.ts';
 import { encodeTurn } from './records.ts';
+import { producerLost } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore, Watch } from './session-store.ts';
@@ -116,8 +117,8 @@ export class WaitingTurn {
   stop(error: ChatError): void {
     const turn = failedTurn(this.snapshot, error, this.#deps);
     void this.#leave(turn).then((left) => {
-      // Its place goes with its lease.
-      if (left === 'unknown') this.#conclude(turn);
+      // Its place goes with its lease, and whoever finds it then will say the same.
+      if (left === 'unknown') this.#conclude(failedTurn(this.snapshot, producerLost(), this.#deps));
       else if (left === 'no') this.#try();
     });
   }
