@@ -132,6 +132,25 @@ describe('the end in the store', () => {
     expect(await scene.history()).toEqual([]);
   });
 
+  it('has another id than a deletion that comes before it is brought again', async () => {
+    const { turn, call } = await begin((store) => ({
+      finish: async (...args) => {
+        const finished = await store.finish(...args);
+        if (finished.outcome === 'gone') return finished;
+        throw storeAway();
+      },
+    }));
+    call.text('Hello', 'STOP');
+    call.end();
+    await settle();
+    const [taken] = (await storedEvents(scene, turn)).slice(-1);
+    await scene.store.delete(turn.key);
+    await scene.clock.advance(1000);
+    const [told] = eventsOf(turn).slice(-1);
+    expect([taken?.type, told?.type]).toEqual(['turn.committed', 'turn.cancelled']);
+    expect(told?.id).not.toBe(taken?.id);
+  });
+
   it('keeps the lease while it is brought again', async () => {
     let isAway = true;
     const { turn, call } = await begin((store) => ({

@@ -2,12 +2,13 @@
 
 import { expect, it } from 'vitest';
 import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
+import { ChatError } from '../../src/chat/errors.ts';
 import type { News } from '../../src/chat/session-store.ts';
 import { queuedTurn } from '../../src/chat/turn.ts';
 import { type Attempted, WaitingTurn } from '../../src/chat/waiting-turn.ts';
 import { describeProblem } from '../support/chat-scene.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
-import { wrapStore } from '../support/wrapped-store.ts';
+import { storeAway, wrapStore } from '../support/wrapped-store.ts';
 
 const KEY = { owner: 'alice', sessionId: 's' };
 const HOLDER = { turnId: 'running', epoch: 1, hasLease: true, isWaiting: false };
@@ -15,7 +16,7 @@ const WAITS: Attempted = { outcome: 'waits', place: 1, holder: HOLDER };
 
 /** A turn that waits until `isFree`, and then finds that somebody has ended it. */
 function waitingTurn() {
-  const shown = { isFree: false, watches: 0, ring: (_news: News) => {}, answers: Promise.resolve() };
+  const shown = { isFree: false, isAway: false, watches: 0, ring: (_news: News) => {}, answers: Promise.resolve() };
   const clock = new ManualClock();
   const memory = new MemorySessionStore(clock, { ledgerTurnsMax: 10, ledgerBytesMax: 1e6, sessionsMax: 10 });
   const store = wrapStore(memory, () => ({
@@ -29,7 +30,10 @@ function waitingTurn() {
         },
       };
     },
-    leave: async () => true,
+    leave: async () => {
+      if (shown.isAway) throw storeAway();
+      return true;
+    },
   }));
   const start = { sessionId: 's', turnId: 't', model: 'm', createTime: '2026-01-01T00:00:00.000Z' };
   const turn = queuedTurn({ ...start, sent: { messages: 1, omittedMessages: 0 } });
@@ -72,6 +76,16 @@ it.each(Array.from({ length: 12 }, (_, moments) => [moments]))(
     expect(hasEnded).toBe(true);
   },
 );
+
+it('ends at once when its process has to go and the store is away, as whoever finds its place will say', async () => {
+  const { shown, clock, waiting } = waitingTurn();
+  await waiting.start();
+  shown.isAway = true;
+  waiting.stop(new ChatError('draining', 'Going.'));
+  expect(await waiting.ended).toMatchObject({ state: 'FAILED', problem: { code: 'producer_lost' } });
+  expect(shown.watches).toBe(0);
+  expect(clock.pending).toBe(0);
+});
 
 it('leaves no watch and no timer behind when it is cancelled before the store answers', async () => {
   const { shown, clock, waiting } = waitingTurn();
