@@ -63,7 +63,8 @@ export async function finishTurn(finishing: TurnToFinish, deps: TurnDependencies
       default:
         finished satisfies never;
     }
-    if (deps.clock.now() >= deadline) return { outcome: 'unknown' };
+    // Given up meanwhile: its viewers have been told so, and that must not get into the store's log with another end.
+    if (finishing.log.hasEnded || deps.clock.now() >= deadline) return { outcome: 'unknown' };
   }
 }
 

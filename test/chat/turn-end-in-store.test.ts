@@ -132,6 +132,23 @@ describe('the end in the store', () => {
     expect(await scene.history()).toEqual([]);
   });
 
+  it('is not brought any more when it has been given up', async () => {
+    let isAway = true;
+    const { turn, call } = await begin((store) => ({
+      finish: (...args) => (isAway ? Promise.reject(storeAway()) : store.finish(...args)),
+    }));
+    call.text('Hello', 'STOP');
+    call.end();
+    await settle();
+    turn.giveUp();
+    isAway = false;
+    await scene.clock.advance(5000);
+    expect((await turn.ended).problem?.code).toBe('store_unavailable');
+    expect((await scene.storedTurn(turn.turnId)).state).toBe('RUNNING');
+    expect(typesOf(await storedEvents(scene, turn))).not.toContain('turn.failed');
+    expect(await scene.history()).toEqual([]);
+  });
+
   it('has another id than a deletion that comes before it is brought again', async () => {
     const { turn, call } = await begin((store) => ({
       finish: async (...args) => {
