@@ -67,10 +67,15 @@ function states(facts: SessionFacts): Violation[] {
   return found;
 }
 
-/** A turn that somebody was told of is there for everybody. */
+/**
+ * A turn that somebody was told of is there for everybody; but for one whose send was refused since its claim was not
+ * answered: it may be seen until the claim is taken back.
+ */
 function unfound(facts: SessionFacts): Violation[] {
   const known = new Map<string, Operation>();
+  const takenBack = new Set(facts.sends.filter(({ code }) => code === 'store_unavailable').map(({ wanted }) => wanted));
   for (const { turn, operation } of told(facts)) {
+    if (OPEN.includes(turn.state) && takenBack.has(turn.turnId)) continue;
     const earlier = known.get(turn.turnId);
     if (!earlier || operation.endedMs < earlier.endedMs) known.set(turn.turnId, operation);
   }

@@ -108,6 +108,20 @@ describe('I7, I8: streams', () => {
     expect(found(run)).toEqual(['I8']);
   });
 
+  test.each([
+    ['store_unavailable', []],
+    ['draining', ['I5']],
+  ])(
+    'a turn that was seen while its send was refused as %s, and is not found later, is found or not',
+    (code, violations) => {
+      const run = new Fabricated();
+      run.send({ outcome: 'fail', status: 503, code, wanted: 't-1' });
+      run.add('turn', { turnId: 't-1', turn: { turnId: 't-1', state: 'RUNNING', text: '' } });
+      run.add('turn', { turnId: 't-1', outcome: 'fail', status: 404, code: 'turn_not_found' });
+      expect(found(run)).toEqual(violations);
+    },
+  );
+
   test('a turn that was told of and is not found later is found', () => {
     const run = watched((log) => [segment(log)]);
     run.add('turn', { turnId: 't-q-1', outcome: 'fail', status: 404, code: 'turn_not_found' });
