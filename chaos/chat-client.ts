@@ -203,7 +203,7 @@ async function goOn(
 ): Promise<void> {
   const { api, random, capabilities } = options;
   const deadline = performance.now() + FOLLOW_MS;
-  while (capabilities.resume && isOpen(watched) && performance.now() < deadline) {
+  while (capabilities.resume && isOpen(watched) && !api.late.aborted && performance.now() < deadline) {
     const replica = random.whole(0, api.replicas - 1);
     const [after, leaveAfter, sendsAgain] = [lastIdOf(watched), leaving(random), random.chance(0.4)];
     const elsewhere = { ...call, replica };

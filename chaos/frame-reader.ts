@@ -79,6 +79,8 @@ export function watchFrames(url: string, options: WatchOptions): Promise<Watched
     answer.on('end', () => finish('end'));
     answer.on('error', () => finish('cut'));
   });
+  // Its listener would never be called: such a connection was open for as long as a stream may be.
+  if (options.late.aborted) finish('left');
   return promise;
 }
 

@@ -21,18 +21,18 @@ const NONE: Mutant = { name: '(no defect)', patches: [], options: ['--minutes', 
 
 interface Outcome {
   readonly seconds: number;
-  readonly found: readonly { readonly invariant: string; readonly message?: string }[];
+  /** Missing when the run came to no end of its own. */
+  readonly found: readonly { readonly invariant: string; readonly message?: string }[] | undefined;
 }
 
 let isWell = true;
 for (const mutant of [NONE, ...MUTANTS].filter(({ name }) => name.includes(values.only))) {
   const { seconds, found } = await outcomeOf(mutant);
-  const isCaught = found.length > 0;
-  isWell &&= isCaught === mutant.patches.length > 0;
-  const [first] = found;
-  const by = isCaught ? found.map(({ invariant }) => invariant).join(' ') : mutant === NONE ? '–' : 'NOT CAUGHT';
+  const isCaught = found !== undefined && found.length > 0;
+  isWell &&= found !== undefined && isCaught === mutant.patches.length > 0;
+  const [first] = found ?? [];
   say(
-    `| ${mutant.name.padEnd(45)} | ${by.padEnd(12)} | ${seconds.toFixed(0).padStart(4)} s | ${short(first?.message)} |`,
+    `| ${mutant.name.padEnd(45)} | ${verdict(mutant, found).padEnd(12)} | ${seconds.toFixed(0).padStart(4)} s | ${short(first?.message)} |`,
   );
 }
 process.exitCode = isWell ? 0 : 1;
@@ -52,15 +52,23 @@ async function outcomeOf(mutant: Mutant): Promise<Outcome> {
     result,
   ];
   const child = await startGuarded(process.execPath, args, folder);
+  // A run that has not ended has no result.
   await until('the run has ended', () => child.hasExited, {
     deadlineMs: Number(values.minutes) * 60_000 + MORE_MS,
     everyMs: 100,
-  }).finally(() => child.end());
+  }).catch(() => undefined);
+  await child.end();
   const seconds = (performance.now() - startedAt) / 1000;
   const text = await readFile(result, 'utf8').catch(() => undefined);
   await rm(folder, { recursive: true, force: true });
-  if (text === undefined) throw new Error(`${mutant.name}: the run has failed\n${child.output}`);
-  return { seconds, found: JSON.parse(text) };
+  if (text === undefined) process.stderr.write(`${mutant.name}: the run has failed\n${child.output}\n`);
+  return { seconds, found: text === undefined ? undefined : JSON.parse(text) };
+}
+
+function verdict(mutant: Mutant, found: Outcome['found']): string {
+  if (!found) return 'DID NOT END';
+  if (found.length > 0) return found.map(({ invariant }) => invariant).join(' ');
+  return mutant === NONE ? '–' : 'NOT CAUGHT';
 }
 
 function short(message = ''): string {
