@@ -4,7 +4,7 @@
 import type { ChatDependencies } from './begin-turn.ts';
 import { ChatError } from './errors.ts';
 import { versionMismatch } from './refusals.ts';
-import type { StoredSession } from './session-store.ts';
+import type { StoredSession } from './stored-session.ts';
 
 /** How often a change is tried again when the session moves under it, before giving up. */
 const RETRIES_MAX = 8;

@@ -28,8 +28,8 @@ import {
   type SessionKey,
   type SessionPatch,
 } from './session.ts';
-import type { StoredSession } from './session-store.ts';
 import { checkDefaults, LABEL_PAIRS_MAX } from './settings.ts';
+import type { StoredSession } from './stored-session.ts';
 import { isOpen, type Turn } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
 import type { Keep } from './turn-machine.ts';

@@ -8,12 +8,12 @@ import { asChatError } from './errors.ts';
 import type { TurnFlusher } from './flusher.ts';
 import { type EndedTurn, presentTurn } from './present-turn.ts';
 import { encodeMessage, encodeTurn } from './records.ts';
-import type { Finished, FinishTurn } from './session-store.ts';
 import { withChosenOnly } from './turn.ts';
 import { encodeFrame, type Frame, terminalEvent } from './turn-event.ts';
 import type { TurnLog } from './turn-log.ts';
 import type { Ending } from './turn-machine.ts';
 import type { TurnDependencies, TurnPlan } from './turn-plan.ts';
+import type { Finished, FinishTurn } from './turn-store.ts';
 
 export interface TurnToFinish {
   readonly plan: TurnPlan;

@@ -4,10 +4,11 @@
 
 import type { Clock } from './clock.ts';
 import type { SessionKey } from './session.ts';
-import type { EventBatch, SessionStore } from './session-store.ts';
+import type { SessionStore } from './session-store.ts';
 import { type Frame, joinFrames } from './turn-event.ts';
 import type { TurnLog } from './turn-log.ts';
 import type { Keep } from './turn-machine.ts';
+import type { EventBatch } from './turn-store.ts';
 
 export interface FlushRules {
   readonly flushMs: number;

@@ -3,7 +3,7 @@
 import { isoTime } from './clock.ts';
 import { decodeConfig } from './records.ts';
 import type { Session } from './session.ts';
-import type { StoredSession } from './session-store.ts';
+import type { StoredSession } from './stored-session.ts';
 
 /** A session as clients read it. A running turn is shown while its producer is believed to be alive. */
 export function presentSession(stored: StoredSession, nowMs: number): Session {

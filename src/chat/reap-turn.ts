@@ -6,7 +6,8 @@ import type { DescribeProblem } from './errors.ts';
 import { decodeTurn, encodeTurn } from './records.ts';
 import { producerLost } from './refusals.ts';
 import type { SessionKey } from './session.ts';
-import type { RunningMark, SessionStore } from './session-store.ts';
+import type { SessionStore } from './session-store.ts';
+import type { RunningMark } from './stored-session.ts';
 import { encodeFrame, REAPER_SEQ, terminalEvent } from './turn-event.ts';
 import { failedTurn } from './unproduced-turn.ts';
 

@@ -3,8 +3,8 @@
 import { type KeptMessage, visibleText } from './content.ts';
 import { ChatError } from './errors.ts';
 import type { SessionConfig } from './session.ts';
-import type { StoredTurn } from './session-store.ts';
 import type { Turn } from './turn.ts';
+import type { StoredTurn } from './turn-store.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -8,7 +8,7 @@ import { invalidField } from './errors.ts';
 import { decodeMessage } from './records.ts';
 import { turnInProgress } from './refusals.ts';
 import type { RewindTarget, SessionKey } from './session.ts';
-import type { StoredSession } from './session-store.ts';
+import type { StoredSession } from './stored-session.ts';
 
 export interface Rewind {
   readonly target: RewindTarget;

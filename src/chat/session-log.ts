@@ -5,7 +5,8 @@ import type { Clock } from './clock.ts';
 import { ChatError } from './errors.ts';
 import type { FrameSource } from './frame-log.ts';
 import type { SessionKey } from './session.ts';
-import type { RunningMark, SessionStore, StoredSession, Watch } from './session-store.ts';
+import type { SessionStore, Watch } from './session-store.ts';
+import type { RunningMark, StoredSession } from './stored-session.ts';
 import { startedTurn } from './turn.ts';
 import {
   type EventCursor,

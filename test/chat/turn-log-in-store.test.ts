@@ -1,7 +1,7 @@
 // The log of a running turn as it comes into the store: what is written when, and what is made up for.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import type { EventBatch } from '../../src/chat/session-store.ts';
+import type { EventBatch } from '../../src/chat/turn-store.ts';
 import {
   ask,
   ChatScene,

@@ -4,17 +4,11 @@
 import { randomUUID } from 'node:crypto';
 import type { BeginTurn } from '../../src/chat/claim.ts';
 import { ChatError, type ProblemCode } from '../../src/chat/errors.ts';
+import type { RewindSession } from '../../src/chat/history-store.ts';
 import type { SessionKey } from '../../src/chat/session.ts';
-import type {
-  CreateSession,
-  EventBatch,
-  FinishTurn,
-  ReapTurn,
-  RewindSession,
-  SessionStore,
-  UpdateSession,
-} from '../../src/chat/session-store.ts';
+import type { CreateSession, SessionStore, UpdateSession } from '../../src/chat/session-store.ts';
 import { REAPER_SEQ } from '../../src/chat/turn-event.ts';
+import type { EventBatch, FinishTurn, ReapTurn } from '../../src/chat/turn-store.ts';
 import { until } from '../support/until.ts';
 
 export function bytes(text: string): Uint8Array {

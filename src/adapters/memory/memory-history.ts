@@ -1,7 +1,7 @@
 // Changes of the history of a session in memory. Single-threaded, so each function is one atomic step.
 
+import type { RewindSession } from '../../chat/history-store.ts';
 import { turnInProgress, versionMismatch } from '../../chat/refusals.ts';
-import type { RewindSession } from '../../chat/session-store.ts';
 import type { MemorySession } from './memory-session.ts';
 
 /** False when this very attempt has been made before. */

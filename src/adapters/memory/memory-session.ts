@@ -1,9 +1,11 @@
 // One session in memory.
 
 import type { Usage } from '../../chat/language-model.ts';
-import type { CreateSession, EventBatch, StoredSession } from '../../chat/session-store.ts';
+import type { CreateSession } from '../../chat/session-store.ts';
+import type { StoredSession } from '../../chat/stored-session.ts';
 import type { EventCursor } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
+import type { EventBatch } from '../../chat/turn-store.ts';
 
 interface TurnRecord {
   readonly epoch: number;

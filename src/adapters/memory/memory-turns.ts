@@ -2,8 +2,8 @@
 
 import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import type { Usage } from '../../chat/language-model.ts';
-import type { Appended, EventBatch, Finished, FinishTurn, Lost, ReapTurn, Renewed } from '../../chat/session-store.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
+import type { Appended, EventBatch, Finished, FinishTurn, Lost, ReapTurn, Renewed } from '../../chat/turn-store.ts';
 import { keepWhileRunning, type MemorySession, type Running } from './memory-session.ts';
 
 export interface LedgerRules {

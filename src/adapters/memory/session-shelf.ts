@@ -2,7 +2,7 @@
 
 import type { KeptIdempotency } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
-import { idempotencyMismatch } from '../../chat/refusals.ts';
+import { idempotencyMismatch, sessionNotFound } from '../../chat/refusals.ts';
 import type { SessionKey } from '../../chat/session.ts';
 import { ActivityList } from './activity-list.ts';
 import { type MemorySession, touch } from './memory-session.ts';
@@ -40,6 +40,13 @@ export class SessionShelf {
       this.remove({ owner, sessionId });
       return undefined;
     }
+    return session;
+  }
+
+  /** Fails with `session_not_found`. */
+  get(key: SessionKey): MemorySession {
+    const session = this.find(key);
+    if (!session) throw sessionNotFound();
     return session;
   }
 

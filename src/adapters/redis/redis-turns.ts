@@ -1,8 +1,10 @@
 // The steps of a turn in Redis: each is one script, whose outcomes are translated here, once.
 
+import { randomUUID } from 'node:crypto';
 import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
 import type { SessionKey } from '../../chat/session.ts';
+import type { Keep } from '../../chat/turn-machine.ts';
 import type {
   Appended,
   CancelRequest,
@@ -11,14 +13,15 @@ import type {
   FinishTurn,
   ReapTurn,
   Renewed,
-} from '../../chat/session-store.ts';
-import type { Keep } from '../../chat/turn-machine.ts';
-import { allKeys, replicaChannel, type SessionKeys, sessionKeys } from './keys.ts';
-import type { RedisArgument, RedisConnection } from './redis-connection.ts';
-import { SCRIPTS, type Script } from './scripts.ts';
+  TurnStore,
+} from '../../chat/turn-store.ts';
+import type { Doorbells } from './doorbells.ts';
+import { replicaChannel } from './keys.ts';
+import { RedisTurnReads } from './redis-turn-reads.ts';
+import { SCRIPTS } from './scripts.ts';
+import type { SessionAccess } from './session-access.ts';
 import type { SessionList } from './session-list.ts';
 import { number, text } from './stored-session.ts';
-import { cancelOf } from './stored-turn.ts';
 
 export interface StoreRules {
   /** How long frames can be read again after their turn has ended. */
@@ -31,20 +34,20 @@ export interface StoreRules {
 
 export interface TurnsOwn {
   readonly prefix: string;
-  /** Of this process, among all that share the sessions. */
-  readonly replica: string;
   readonly rules: StoreRules;
   readonly list: SessionList;
+  readonly doorbells: Doorbells;
 }
 
-/** Members of the port `SessionStore`; promises and errors are described there. */
-export class RedisTurns {
-  readonly #redis: RedisConnection;
-  readonly #own: TurnsOwn;
+/** Members of the port; promises and errors are described there. */
+export class RedisTurns extends RedisTurnReads implements TurnStore {
+  protected readonly own: TurnsOwn;
+  /** Of this process, among all that share the sessions. */
+  readonly #replica = randomUUID();
 
-  constructor(redis: RedisConnection, own: TurnsOwn) {
-    this.#redis = redis;
-    this.#own = own;
+  constructor(access: SessionAccess, own: TurnsOwn) {
+    super(access);
+    this.own = own;
   }
 
   async begin(key: SessionKey, turn: BeginTurn): Promise<Begun> {
@@ -56,12 +59,12 @@ export class RedisTurns {
     // One round trip for both: reading a long history through the script would cost Redis three times as much. Who waits
     // asks often, and mostly in vain.
     const [[outcome, first, second, third, ttl, count], history] = await Promise.all([
-      this.#run(SCRIPTS.begin, key, [...args, ...limits, this.#own.replica, named, fingerprint, ttlMs, ...line]),
-      turn.onBusy === 'waiting' ? [] : this.#redis.call('LRANGE', this.#keys(key).history, 0, -1),
+      this.access.run(SCRIPTS.begin, key, [...args, ...limits, this.#replica, named, fingerprint, ttlMs, ...line]),
+      turn.onBusy === 'waiting' ? [] : this.access.redis.call('LRANGE', this.access.keys(key).history, 0, -1),
     ]);
     switch (outcome) {
       case 'OK':
-        this.#own.list.touchSoon(key, number(third), number(ttl));
+        this.own.list.touchSoon(key, number(third), number(ttl));
         return {
           outcome: 'begun',
           epoch: number(first),
@@ -94,21 +97,21 @@ export class RedisTurns {
   }
 
   async letGo(key: SessionKey, { turnId, attempt }: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void> {
-    await this.#run(SCRIPTS.letGo, key, [turnId, attempt]);
+    await this.access.run(SCRIPTS.letGo, key, [turnId, attempt]);
   }
 
   async leave(key: SessionKey, { turnId, record, onlyIfDead }: LeaveLine): Promise<boolean> {
-    const { ledgerTurnsMax, ledgerBytesMax } = this.#own.rules;
+    const { ledgerTurnsMax, ledgerBytesMax } = this.own.rules;
     const args = [turnId, record, onlyIfDead ? 1 : 0, ledgerTurnsMax, ledgerBytesMax];
-    const [outcome] = await this.#run(SCRIPTS.leave, key, args);
+    const [outcome] = await this.access.run(SCRIPTS.leave, key, args);
     if (outcome === 'GONE') throw sessionNotFound();
     return outcome === 'LEFT';
   }
 
   async recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined> {
-    const { meta, idem } = this.#keys(key);
+    const { meta, idem } = this.access.keys(key);
     const args = [idempotency.key, idempotency.fingerprint];
-    const [word, turnId] = await this.#redis.run(SCRIPTS.recall, [meta, idem], args);
+    const [word, turnId] = await this.access.redis.run(SCRIPTS.recall, [meta, idem], args);
     switch (text(word)) {
       case 'SAME':
         return { outcome: 'repeated', turnId: text(turnId) };
@@ -122,9 +125,9 @@ export class RedisTurns {
   }
 
   async append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended> {
-    const { meta, events } = this.#keys(key);
-    const args = [epoch, batch.afterSeq, batch.lastSeq, batch.frames, this.#own.rules.runningLogTtlMs];
-    const [word, detail] = await this.#redis.run(SCRIPTS.append, [meta, events], args);
+    const { meta, events } = this.access.keys(key);
+    const args = [epoch, batch.afterSeq, batch.lastSeq, batch.frames, this.own.rules.runningLogTtlMs];
+    const [word, detail] = await this.access.redis.run(SCRIPTS.append, [meta, events], args);
     const outcome = text(word);
     if (outcome === 'OK') return { outcome: 'appended', ...cancelOf(detail) };
     if (outcome === 'GAP') return { outcome: 'gap', lastSeq: number(detail) };
@@ -133,8 +136,8 @@ export class RedisTurns {
 
   async finish(key: SessionKey, turn: FinishTurn): Promise<Finished> {
     const { batch, usage, messages } = turn;
-    const rules = this.#own.rules;
-    const [outcome, detail, activity, ttl] = await this.#run(SCRIPTS.finish, key, [
+    const rules = this.own.rules;
+    const [outcome, detail, activity, ttl] = await this.access.run(SCRIPTS.finish, key, [
       ...[turn.turnId, turn.epoch, batch.afterSeq, batch.lastSeq, batch.frames, rules.logTtlMs, turn.version],
       ...[turn.record, turn.fullRecord ?? '', turn.openCalls, rules.ledgerTurnsMax, rules.ledgerBytesMax],
       ...[usage?.promptTokens ?? 0, usage?.outputTokens ?? 0, usage?.thoughtTokens ?? 0],
@@ -143,7 +146,7 @@ export class RedisTurns {
     ]);
     switch (outcome) {
       case 'OK':
-        if (activity) this.#own.list.touchSoon(key, number(activity), number(ttl));
+        if (activity) this.own.list.touchSoon(key, number(activity), number(ttl));
         return { outcome: 'finished', version: number(detail) };
       case 'GAP':
         return { outcome: 'gap', lastSeq: number(detail) };
@@ -155,14 +158,14 @@ export class RedisTurns {
   }
 
   async renew(key: SessionKey, epoch: number, leaseMs: number): Promise<Renewed> {
-    const [outcome, cancel] = await this.#run(SCRIPTS.renew, key, [epoch, leaseMs]);
+    const [outcome, cancel] = await this.access.run(SCRIPTS.renew, key, [epoch, leaseMs]);
     if (outcome === 'OK') return { outcome: 'renewed', ...cancelOf(cancel) };
     return { outcome: outcome === 'FENCED' ? 'fenced' : 'gone' };
   }
 
   async requestCancel(key: SessionKey, turnId: string, keep: Keep): Promise<boolean> {
-    const { meta, turns } = this.#keys(key);
-    const [word, epoch, holder, kept] = await this.#redis.run(SCRIPTS.cancel, [meta, turns], [turnId, keep]);
+    const { meta, turns } = this.access.keys(key);
+    const [word, epoch, holder, kept] = await this.access.redis.run(SCRIPTS.cancel, [meta, turns], [turnId, keep]);
     switch (text(word)) {
       case 'ASKED':
         this.tellProducer(text(holder), { key, epoch: number(epoch), keep: text(kept) as Keep });
@@ -177,23 +180,25 @@ export class RedisTurns {
   }
 
   /** Only to be quick: the turn is told by the store in any case. */
-  tellProducer(holder: string, request: CancelRequest): void {
-    const channel = replicaChannel(this.#own.prefix, holder);
-    this.#redis.call('SPUBLISH', channel, JSON.stringify(request)).catch(() => undefined);
+  protected tellProducer(holder: string, request: CancelRequest): void {
+    const channel = replicaChannel(this.own.prefix, holder);
+    this.access.redis.call('SPUBLISH', channel, JSON.stringify(request)).catch(() => undefined);
+  }
+
+  onCancel(listener: (request: CancelRequest) => void): void {
+    this.own.doorbells.listen(replicaChannel(this.own.prefix, this.#replica), (message) => {
+      listener(JSON.parse(message));
+    });
   }
 
   async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
     const { turnId, epoch, frame, record } = turn;
-    const { logTtlMs, ledgerTurnsMax, ledgerBytesMax } = this.#own.rules;
+    const { logTtlMs, ledgerTurnsMax, ledgerBytesMax } = this.own.rules;
     const args = [turnId, epoch, frame.seq, frame.bytes, record, logTtlMs, ledgerTurnsMax, ledgerBytesMax];
-    const [outcome, activity, ttl] = await this.#run(SCRIPTS.reap, key, args);
+    const [outcome, activity, ttl] = await this.access.run(SCRIPTS.reap, key, args);
     if (outcome !== 'REAPED') return false;
-    this.#own.list.touchSoon(key, number(activity), number(ttl));
+    this.own.list.touchSoon(key, number(activity), number(ttl));
     return true;
-  }
-
-  #keys(key: SessionKey): SessionKeys {
-    return sessionKeys(this.#own.prefix, key);
   }
 
   /**
@@ -202,13 +207,7 @@ export class RedisTurns {
    */
   async #historyOf(key: SessionKey, count: number, read: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
     if (read.length === count) return read;
-    return (await this.#redis.call('LRANGE', this.#keys(key).history, 0, -1)) as Uint8Array[];
-  }
-
-  /** Runs a script that takes all keys of the session; its first word comes as a string. */
-  async #run(script: Script, key: SessionKey, args: readonly RedisArgument[]): Promise<[string, ...unknown[]]> {
-    const [word, ...rest] = await this.#redis.run(script, allKeys(this.#keys(key)), args);
-    return [text(word), ...rest];
+    return (await this.access.redis.call('LRANGE', this.access.keys(key).history, 0, -1)) as Uint8Array[];
   }
 }
 
@@ -219,4 +218,9 @@ function holderOf(turnId: unknown, epoch: unknown, isAlive: unknown): Holder {
     hasLease: number(isAlive) === 1,
     isWaiting: number(epoch) === 0,
   };
+}
+
+/** The last word of a script that tells a producer to end its turn. */
+function cancelOf(word: unknown): { readonly cancel?: Keep } {
+  return word ? { cancel: text(word) as Keep } : {};
 }

@@ -3,7 +3,7 @@
 
 import { invalidPageToken } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
-import type { StoredSession } from '../../chat/session-store.ts';
+import type { StoredSession } from '../../chat/stored-session.ts';
 import { Errands } from './errands.ts';
 import { sessionKeys, sessionListKey } from './keys.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -42,6 +42,12 @@ export class SessionList {
   /** The same without waiting, for the hot path. */
   touchSoon(key: SessionKey, activityMs: number, ttlMs: number): void {
     this.#errands.run(this.touch(key, activityMs, ttlMs));
+  }
+
+  /** The session, once its activity is noted. */
+  async noted(key: SessionKey, stored: StoredSession): Promise<StoredSession> {
+    await this.touch(key, stored.updateTimeMs, stored.ttlS * 1000);
+    return stored;
   }
 
   /** For a session that was deleted, with the time of its newest activity: one made again since is not forgotten. */

@@ -1,6 +1,6 @@
 // The meta hash of a session, read field by field.
 
-import type { StoredSession } from '../../chat/session-store.ts';
+import type { StoredSession } from '../../chat/stored-session.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { SCRIPTS } from './scripts.ts';
 

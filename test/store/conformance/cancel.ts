@@ -1,7 +1,7 @@
 // requestCancel: how a turn is ended from anywhere.
 
 import { describe, expect, it } from 'vitest';
-import type { CancelRequest } from '../../../src/chat/session-store.ts';
+import type { CancelRequest } from '../../../src/chat/turn-store.ts';
 import { until } from '../../support/until.ts';
 import { aBatch, aKey, anEnding, aReap, aSession, begin, beginDeadTurn, refusalOf } from '../builders.ts';
 import type { Bench } from './bench.ts';

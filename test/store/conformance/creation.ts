@@ -1,7 +1,8 @@
 // create with an idempotency key: one session for one key, whatever is sent again.
 
 import { describe, expect, it } from 'vitest';
-import type { CreateSession, StoredSession } from '../../../src/chat/session-store.ts';
+import type { CreateSession } from '../../../src/chat/session-store.ts';
+import type { StoredSession } from '../../../src/chat/stored-session.ts';
 import { until } from '../../support/until.ts';
 import { aChange, aKey, aSession, commitTurn, refusalOf } from '../builders.ts';
 import type { Bench } from './bench.ts';

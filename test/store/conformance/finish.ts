@@ -1,8 +1,8 @@
 // finish: the one step that ends a turn, whatever is sent how often.
 
 import { describe, expect, it } from 'vitest';
-import type { FinishTurn } from '../../../src/chat/session-store.ts';
 import type { TurnEndState } from '../../../src/chat/turn.ts';
+import type { FinishTurn } from '../../../src/chat/turn-store.ts';
 import {
   aBatch,
   aChange,

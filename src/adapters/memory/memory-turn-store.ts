@@ -1,0 +1,147 @@
+// The turns of sessions in memory: a part of the store.
+
+import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
+import type { Clock } from '../../chat/clock.ts';
+import { turnNotFound } from '../../chat/refusals.ts';
+import type { SessionKey } from '../../chat/session.ts';
+import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
+import type { Keep } from '../../chat/turn-machine.ts';
+import type {
+  Appended,
+  CancelRequest,
+  EventBatch,
+  Finished,
+  FinishTurn,
+  ReapTurn,
+  Renewed,
+  StoredTurn,
+  TurnStore,
+} from '../../chat/turn-store.ts';
+import { Doorbells } from './doorbells.ts';
+import { eventsAfter, type MemorySession } from './memory-session.ts';
+import {
+  append,
+  begin,
+  finish,
+  type LedgerRules,
+  leave,
+  letGo,
+  reap,
+  recall,
+  renew,
+  requestCancel,
+} from './memory-turns.ts';
+import { SessionShelf } from './session-shelf.ts';
+
+/** Members of the port; promises and errors are described there. */
+export class MemoryTurnStore implements TurnStore {
+  protected readonly clock: Clock;
+  protected readonly shelf: SessionShelf;
+  protected readonly doorbells = new Doorbells();
+  protected tellCancel: (request: CancelRequest) => void = () => undefined;
+  protected lastEpoch = 0;
+  readonly #rules: LedgerRules;
+
+  constructor(clock: Clock, rules: LedgerRules) {
+    this.clock = clock;
+    this.#rules = rules;
+    this.shelf = new SessionShelf(clock);
+  }
+
+  async recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined> {
+    return recall(this.shelf.get(key), idempotency, this.clock.now());
+  }
+
+  async begin(key: SessionKey, turn: BeginTurn): Promise<Begun> {
+    const session = this.shelf.get(key);
+    const begun = begin(session, turn, this.clock.now());
+    if (begun.outcome !== 'begun') return begun;
+    this.lastEpoch = Math.max(this.lastEpoch, begun.epoch);
+    this.#stepped(key, session);
+    return begun;
+  }
+
+  async letGo(key: SessionKey, turn: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void> {
+    const session = this.shelf.find(key);
+    if (session) letGo(session, turn);
+    this.doorbells.ring(key);
+  }
+
+  async leave(key: SessionKey, turn: LeaveLine): Promise<boolean> {
+    if (!leave(this.shelf.get(key), turn, this.#rules, this.clock.now())) return false;
+    this.doorbells.ring(key);
+    return true;
+  }
+
+  async append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended> {
+    const session = this.shelf.find(key);
+    if (!session) return { outcome: 'gone' };
+    const appended = append(session, epoch, batch);
+    if (appended.outcome === 'appended') this.doorbells.ring(key, 'frames');
+    return appended;
+  }
+
+  async finish(key: SessionKey, turn: FinishTurn): Promise<Finished> {
+    const session = this.shelf.find(key);
+    if (!session) return { outcome: 'gone' };
+    const finished = finish(session, turn, this.#rules);
+    if (finished.outcome === 'finished') this.#stepped(key, session);
+    return finished;
+  }
+
+  async renew(key: SessionKey, epoch: number, leaseMs: number): Promise<Renewed> {
+    const session = this.shelf.find(key);
+    return session ? renew(session, epoch, leaseMs, this.clock.now()) : { outcome: 'gone' };
+  }
+
+  async requestCancel(key: SessionKey, turnId: string, keep: Keep): Promise<boolean> {
+    const session = this.shelf.get(key);
+    if (!session.turns.has(turnId)) throw turnNotFound();
+    const kept = requestCancel(session, turnId, keep);
+    if (kept) queueMicrotask(() => this.tellCancel({ key, epoch: session.epoch, keep: kept }));
+    return kept !== undefined;
+  }
+
+  onCancel(listener: (request: CancelRequest) => void): void {
+    this.tellCancel = listener;
+  }
+
+  async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
+    const session = this.shelf.find(key);
+    if (!session || !reap(session, turn, this.#rules, this.clock.now())) return false;
+    this.#stepped(key, session);
+    return true;
+  }
+
+  async readTurn(key: SessionKey, turnId: string): Promise<StoredTurn> {
+    const session = this.shelf.get(key);
+    const turn = session.turns.get(turnId);
+    if (!turn) throw turnNotFound();
+    return { record: session.fullRecords.get(turnId) ?? turn.record, isSuperseded: turn.isSuperseded === true };
+  }
+
+  async epochOf(key: SessionKey, turnId: string): Promise<number> {
+    const epoch = this.shelf.get(key).turns.get(turnId)?.epoch;
+    if (epoch === undefined) throw turnNotFound();
+    return epoch;
+  }
+
+  async readFrames(key: SessionKey, epoch: number, afterSeq: number): Promise<readonly EventBatch[]> {
+    return eventsAfter(this.shelf.find(key), { epoch, seq: afterSeq }).filter((batch) => batch.epoch === epoch);
+  }
+
+  async readEvents(key: SessionKey, after: EventCursor) {
+    return eventsAfter(this.shelf.find(key), after);
+  }
+
+  async cursorNow(key: SessionKey): Promise<EventCursor> {
+    const { epoch, running } = this.shelf.get(key);
+    return { epoch, seq: running ? 0 : REAPER_SEQ };
+  }
+
+  /** A turn has taken a step. */
+  #stepped(key: SessionKey, session: MemorySession): void {
+    this.shelf.touch(key, session);
+    this.doorbells.ring(key);
+  }
+}

@@ -1,0 +1,22 @@
+// What a store knows of a session, its history and its turns aside.
+
+import type { Usage } from './language-model.ts';
+
+export interface StoredSession {
+  readonly sessionId: string;
+  readonly config: Uint8Array;
+  readonly ttlS: number;
+  readonly createTimeMs: number;
+  readonly updateTimeMs: number;
+  readonly version: number;
+  readonly messageCount: number;
+  readonly usage: Usage;
+  readonly running?: RunningMark;
+}
+
+/** Who holds the session, and until when its producer has promised to be alive. */
+export interface RunningMark {
+  readonly turnId: string;
+  readonly epoch: number;
+  readonly leaseUntilMs: number;
+}
