@@ -50,7 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'finish takes half a turn',
-    patches: [lua('finish', "'RPUSH', KEYS[2], ARGV[18], ARGV[19]", "'RPUSH', KEYS[2], ARGV[18]")],
+    patches: [lua('finish', "'RPUSH', KEYS[2], ARGV[19], ARGV[20]", "'RPUSH', KEYS[2], ARGV[19]")],
     options: faults(),
   },
   {
@@ -70,10 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'begin forgets resends',
     patches: [
-      lua(
-        'begin',
-        "if turn and meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9], meta[7]} end",
-      ),
+      lua('begin', "if turn and meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9], count} end"),
     ],
     options: faults('reply of begin lost'),
   },
@@ -99,8 +96,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the idempotency key is not recorded',
     patches: [
       lua(
-        'begin',
-        "redis.call('HSET', KEYS[7], ARGV[11], ARGV[12] .. ' ' .. digits(ms + tonumber(ARGV[13])) .. ' ' .. ARGV[1])",
+        'line',
+        "redis.call('HSET', idem, named.key, named.fingerprint .. ' ' .. digits(named.expires) .. ' ' .. id)",
       ),
     ],
     options: faults(),

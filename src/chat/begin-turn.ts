@@ -9,7 +9,8 @@ import { answeredCalls, checkFileUris, checkUserParts, type Part } from './conte
 import { ChatError } from './errors.ts';
 import type { FollowedTurns } from './followed-turns.ts';
 import type { ModelRequest } from './language-model.ts';
-import { nextRequest, type Send } from './next-request.ts';
+import { nextRequest, type Send, type SendAgain } from './next-request.ts';
+import { questionAgain } from './question-again.ts';
 import { decodeConfig, decodeMessage, decodeTurn, encodeMessage, encodeTurn } from './records.ts';
 import { idempotencyMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
@@ -50,11 +51,12 @@ export interface RepeatedTurn {
 /**
  * Claim the session and start the turn, unless the same send has done so before; or wait in line, if the send wants to.
  * Fails, before anything has begun, with `draining`, `session_not_found`, `invalid_argument`, `unsupported_by_model`,
- * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `history_full`, `idempotency_mismatch`.
+ * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `history_full`, `idempotency_mismatch`; when a
+ * question is asked again, also with `turn_not_found`, `not_latest_turn`.
  */
 export async function beginTurn(
   key: SessionKey,
-  send: Send,
+  send: Send | SendAgain,
   isStream: boolean,
   deps: ChatDependencies,
 ): Promise<RunningTurn | WaitingTurn | RepeatedTurn> {
@@ -64,9 +66,16 @@ export async function beginTurn(
   if (recalled?.outcome === 'repeated') return { repeatedTurnId: recalled.turnId };
   if (recalled) throw idempotencyMismatch();
   if (running.isDraining) throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
-  checkUserParts(send.parts, '/parts');
-  checkFileUris(send.parts, deps.chatLimits.fileUris, '/parts');
-  const coming = await prepare(key, send, isStream, deps);
+  if ('parts' in send) {
+    checkUserParts(send.parts, '/parts');
+    checkFileUris(send.parts, deps.chatLimits.fileUris, '/parts');
+  }
+  const identity = {
+    turnId: send.turnId ?? deps.newId(),
+    createTime: isoTime(deps.clock.now()),
+    attempt: deps.newId(),
+  };
+  const coming = await prepare(key, send, { isStream, identity }, deps);
   const claimed = await claimSession(key, coming.turn, deps);
   switch (claimed.outcome) {
     case 'begun':
@@ -88,51 +97,70 @@ export async function beginTurn(
 interface ComingTurn {
   readonly key: SessionKey;
   readonly start: TurnStart;
-  readonly send: Send;
+  readonly send: Send | SendAgain;
+  readonly question: readonly Part[];
   readonly isStream: boolean;
   readonly request: ModelRequest;
   readonly turn: BeginTurn;
 }
 
-async function prepare(key: SessionKey, send: Send, isStream: boolean, deps: ChatDependencies): Promise<ComingTurn> {
-  const { store, clock, newId, model, chatLimits } = deps;
+/** By what a turn is the same in every attempt to begin it. */
+interface TurnIdentity {
+  readonly turnId: string;
+  readonly createTime: string;
+  readonly attempt: string;
+}
+
+async function prepare(
+  key: SessionKey,
+  send: Send | SendAgain,
+  { isStream, identity }: { readonly isStream: boolean; readonly identity: TurnIdentity },
+  deps: ChatDependencies,
+): Promise<ComingTurn> {
+  const { store, model, chatLimits } = deps;
   const stored = await store.read(key);
   const config = decodeConfig(stored.config);
-  const request = nextRequest(config, send);
+  const asked = 'again' in send ? await questionAgain(key, send.again, stored, store) : { parts: send.parts };
+  const again = 'again' in asked ? asked.again : undefined;
+  const request = nextRequest(config, send, asked.parts);
   model.check(request);
   const start: TurnStart = {
     sessionId: key.sessionId,
-    turnId: send.turnId ?? newId(),
+    turnId: identity.turnId,
     model: config.model,
-    createTime: isoTime(clock.now()),
-    sent: { messages: stored.messageCount + 1, omittedMessages: 0 },
+    createTime: identity.createTime,
+    sent: { messages: stored.messageCount + (again?.isReplaced ? -1 : 1), omittedMessages: 0 },
+    ...(again ? { regenerates: again.turnId } : {}),
   };
   const { ifVersion, idempotency, onBusy = 'reject' } = send;
   const turn: BeginTurn = {
     turnId: start.turnId,
     record: encodeTurn(startedTurn(start)),
-    question: encodeQuestion(send.parts, start),
-    answeredCalls: answeredCalls(send.parts),
+    question: encodeQuestion(asked.parts, start),
+    answeredCalls: answeredCalls(asked.parts),
+    ...(again ? { again } : {}),
     ...(ifVersion === undefined ? {} : { ifVersion }),
     leaseMs: chatLimits.leaseMs,
     historyLimit: { messages: chatLimits.historyMessagesMax, bytes: chatLimits.historyBytesMax },
     ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
     onBusy,
     line: { places: chatLimits.queueTurnsMax, record: encodeTurn(queuedTurn(start)) },
-    attempt: newId(),
+    attempt: identity.attempt,
   };
-  return { key, start, send, isStream, request, turn };
+  return { key, start, send, question: asked.parts, isStream, request, turn };
 }
 
 function run(coming: ComingTurn, begun: Extract<Begun, { outcome: 'begun' }>, deps: ChatDependencies): RunningTurn {
-  const { key, start, send, isStream, request } = coming;
+  const { key, start, question, isStream, request } = coming;
+  const { again } = coming.turn;
   const history = begun.history.map(decodeMessage);
   return deps.running.run({
     key,
     start: { ...start, sent: { messages: history.length + 1, omittedMessages: 0 } },
     epoch: begun.epoch,
     version: begun.version,
-    question: send.parts,
+    question,
+    ...(again?.isReplaced ? { replacedTurnId: again.turnId } : {}),
     request: { ...request, contents: [...history, ...request.contents] },
     isStream,
   });
@@ -164,10 +192,19 @@ function wait(
   return waiting;
 }
 
-async function attempt(coming: ComingTurn, deps: ChatDependencies): Promise<Attempted> {
+async function attempt(waiting: ComingTurn, deps: ChatDependencies): Promise<Attempted> {
+  const coming = await asOfNow(waiting, deps);
   const claimed = await claimSession(coming.key, { ...coming.turn, onBusy: 'waiting' }, deps);
   if (claimed.outcome === 'begun') return { outcome: 'begun', running: run(coming, claimed, deps) };
   return claimed.outcome === 'waits' ? claimed : { outcome: 'left' };
+}
+
+/** What is asked again depends on how the turn before has ended. */
+async function asOfNow(coming: ComingTurn, deps: ChatDependencies): Promise<ComingTurn> {
+  const { key, send, isStream, start, turn } = coming;
+  if (!('again' in send)) return coming;
+  const identity = { turnId: start.turnId, createTime: start.createTime, attempt: turn.attempt };
+  return prepare(key, send, { isStream, identity }, deps);
 }
 
 async function begunOrWaiting(

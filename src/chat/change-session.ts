@@ -3,7 +3,7 @@
 
 import type { ChatDependencies } from './begin-turn.ts';
 import { ChatError } from './errors.ts';
-import { versionMismatch } from './refusals.ts';
+import { turnInProgress, versionMismatch } from './refusals.ts';
 import type { StoredSession } from './stored-session.ts';
 
 /** How often a change is tried again when the session moves under it, before giving up. */
@@ -34,6 +34,13 @@ export async function changeSession(
       if (!isRace(error) || ifVersion !== undefined || retries >= RETRIES_MAX) throw error;
     }
   }
+}
+
+/** For a change that cannot be made beside a running turn. Fails with `turn_in_progress`. */
+export async function whenIdle(read: () => Promise<StoredSession>): Promise<StoredSession> {
+  const stored = await read();
+  if (stored.running) throw turnInProgress(stored.running.turnId);
+  return stored;
 }
 
 function isRace(error: unknown): boolean {

@@ -5,13 +5,16 @@
 import { beginTurn, type ChatDependencies } from './begin-turn.ts';
 import { cancelTurn } from './cancel-turn.ts';
 import { changeSession } from './change-session.ts';
+import { type Choice, chooseCandidate } from './choose-candidate.ts';
 import { checkFileUris, checkUserParts, type Message, type Part } from './content.ts';
 import { EarlierTurn } from './earlier-turn.ts';
 import { asChatError, invalidField } from './errors.ts';
+import { type Fork, forkSession } from './fork-session.ts';
 import type { TurnView } from './frame-log.ts';
+import { type Import, importMessages } from './import-messages.ts';
 import type { TokenCount } from './language-model.ts';
 import { pageOfMessages } from './message-page.ts';
-import { type Send, standingRequest } from './next-request.ts';
+import { type Send, type SendAgain, standingRequest } from './next-request.ts';
 import { presentSession } from './present-session.ts';
 import { dropWaiting, reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeMessage, decodeTurn, encodeLimitedConfig } from './records.ts';
@@ -80,6 +83,22 @@ export class ChatSession {
     return presentSession(stored, this.#deps.clock.now());
   }
 
+  /** Appends messages that were said elsewhere. Promises and errors: `importMessages`. */
+  async importMessages(batch: Import): Promise<Session> {
+    const stored = await importMessages(this.key, batch, () => this.#readAlive(), this.#deps);
+    return presentSession(stored, this.#deps.clock.now());
+  }
+
+  /** Makes another session of it. Promises and errors: `forkSession`. */
+  async fork(fork: Fork): Promise<Session> {
+    return presentSession(await forkSession(this.key, fork, this.#deps), this.#deps.clock.now());
+  }
+
+  /** Puts another answer of a turn into the history. Promises and errors: `chooseCandidate`. */
+  choose(choice: Choice): Promise<Turn> {
+    return chooseCandidate(this.key, choice, () => this.#readAlive(), this.#deps);
+  }
+
   /** Removes every trace, and cancels a running turn: nothing of it can be written afterwards. */
   async delete(): Promise<void> {
     const running = this.#deps.running.find(this.key);
@@ -99,19 +118,19 @@ export class ChatSession {
   }
 
   /**
-   * One question, answered by one unary call. The turn runs on its own: it can be watched or waited for. With an
-   * idempotency key it may be one that was begun before. Errors: `beginTurn`.
+   * One question, or one that was asked before, answered by one unary call. The turn runs on its own: it can be watched or
+   * waited for. With an idempotency key it may be one that was begun before. Errors: `beginTurn`.
    */
   sendMessage(send: PlainSend): Promise<RunningTurn>;
-  sendMessage(send: Send): Promise<RunningTurn | WaitingTurn | EarlierTurn>;
-  sendMessage(send: Send): Promise<RunningTurn | WaitingTurn | EarlierTurn> {
+  sendMessage(send: Send | SendAgain): Promise<RunningTurn | WaitingTurn | EarlierTurn>;
+  sendMessage(send: Send | SendAgain): Promise<RunningTurn | WaitingTurn | EarlierTurn> {
     return this.#send(send, false);
   }
 
   /** Same, answered as a stream of events. */
   sendMessageStreaming(send: PlainSend): Promise<RunningTurn>;
-  sendMessageStreaming(send: Send): Promise<RunningTurn | WaitingTurn | EarlierTurn>;
-  sendMessageStreaming(send: Send): Promise<RunningTurn | WaitingTurn | EarlierTurn> {
+  sendMessageStreaming(send: Send | SendAgain): Promise<RunningTurn | WaitingTurn | EarlierTurn>;
+  sendMessageStreaming(send: Send | SendAgain): Promise<RunningTurn | WaitingTurn | EarlierTurn> {
     return this.#send(send, true);
   }
 
@@ -159,7 +178,7 @@ export class ChatSession {
     return this.#deps.followed.followSession(this.key, cursor);
   }
 
-  async #send(send: Send, isStream: boolean): Promise<RunningTurn | WaitingTurn | EarlierTurn> {
+  async #send(send: Send | SendAgain, isStream: boolean): Promise<RunningTurn | WaitingTurn | EarlierTurn> {
     const begun = await beginTurn(this.key, send, isStream, this.#deps);
     if (!('repeatedTurnId' in begun)) return begun;
     const turnId = begun.repeatedTurnId;

@@ -1,10 +1,10 @@
 // The sessions of an owner: made, listed, opened.
 
 import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './begin-turn.ts';
+import { broughtMessages, checkBrought } from './brought-messages.ts';
 import { ChatSession } from './chat-session.ts';
 import type { Idempotency } from './claim.ts';
-import { isoTime } from './clock.ts';
-import { checkFileUris, checkHistory, type KeptMessage, openCalls, visibleText } from './content.ts';
+import { openCalls } from './content.ts';
 import { ChatError, invalidField } from './errors.ts';
 import { presentSession } from './present-session.ts';
 import { encodeLimitedConfig, encodeMessage } from './records.ts';
@@ -41,7 +41,9 @@ export class ChatSessions {
     const config: SessionConfig = { ...fields, model };
     checkDefaults(config);
     const { chatLimits, newId, store } = this.#deps;
-    const messages = this.#firstMessages(messageHistory ?? [], model);
+    const contents = messageHistory ?? [];
+    checkBrought({ contents, path: '/messageHistory' }, this.#deps);
+    const messages = broughtMessages(contents, model, this.#deps);
     const encoded = messages.map(encodeMessage);
     const bytes = encoded.reduce((sum, message) => sum + message.length, 0);
     if (encoded.length > chatLimits.historyMessagesMax || bytes > chatLimits.historyBytesMax) {
@@ -66,24 +68,5 @@ export class ChatSessions {
     const page = await this.#deps.store.list(owner, pageSize, pageToken);
     const nowMs = this.#deps.clock.now();
     return { ...page, items: page.items.map((stored) => presentSession(stored, nowMs)) };
-  }
-
-  /** What signatures the caller brings along are taken for those of the model that the session begins with. */
-  #firstMessages(history: NonNullable<NewSession['messageHistory']>, model: string): readonly KeptMessage[] {
-    checkHistory(history, '/messageHistory');
-    history.forEach(({ parts }, index) => {
-      checkFileUris(parts, this.#deps.chatLimits.fileUris, `/messageHistory/${index}/parts`);
-    });
-    const createTime = isoTime(this.#deps.clock.now());
-    return history.map(({ author, parts }) => {
-      return {
-        id: this.#deps.newId(),
-        author,
-        content: visibleText(parts),
-        parts,
-        createTime,
-        ...(author === 'bot' ? { model } : {}),
-      };
-    });
   }
 }

@@ -4,7 +4,7 @@
 import type { BeginTurn, Begun, Holder } from './claim.ts';
 import { asChatError, ChatError, invalidField } from './errors.ts';
 import { dropWaiting, type ReapDependencies, reapTurn } from './reap-turn.ts';
-import { idempotencyMismatch, turnInProgress, versionMismatch } from './refusals.ts';
+import { historyFull, idempotencyMismatch, notLatestTurn, turnInProgress, versionMismatch } from './refusals.ts';
 import type { SessionKey } from './session.ts';
 import type { TurnDependencies } from './turn-plan.ts';
 
@@ -79,7 +79,9 @@ function orRefusal(begun: Begun): Claimed {
     case 'version_mismatch':
       throw versionMismatch(begun.version);
     case 'history_full':
-      throw new ChatError('history_full', `The history is full (${begun.messageCount} messages).`);
+      throw historyFull(begun.messageCount);
+    case 'not_latest_turn':
+      throw notLatestTurn();
     case 'calls_mismatch': {
       const wanted = begun.openCalls === '' ? 'no function response' : `exactly the responses to ${begun.openCalls}`;
       throw invalidField('/parts', `must hold ${wanted}: the history's last message decides`);

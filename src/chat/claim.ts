@@ -29,6 +29,13 @@ export interface LeaveLine {
   readonly onlyIfDead: boolean;
 }
 
+/** The turn whose question is asked again. */
+export interface QuestionAgain {
+  readonly turnId: string;
+  /** It owns the last two messages, which this turn does not see, and takes the place of when it commits. */
+  readonly isReplaced: boolean;
+}
+
 export interface BeginTurn {
   readonly turnId: string;
   readonly idempotency?: KeptIdempotency;
@@ -45,6 +52,7 @@ export interface BeginTurn {
   readonly question: Uint8Array;
   /** The calls that the question answers; must be exactly those that the history leaves open. */
   readonly answeredCalls: string;
+  readonly again?: QuestionAgain;
   readonly ifVersion?: number;
   readonly leaseMs: number;
   readonly historyLimit: { readonly messages: number; readonly bytes: number };
@@ -65,6 +73,8 @@ export type Begun =
   /** It has lost its place: somebody has ended it. */
   | { readonly outcome: 'left' }
   | { readonly outcome: 'turn_exists' }
+  /** `again` names a turn that does not own the last messages, or whose question is not kept (any more). */
+  | { readonly outcome: 'not_latest_turn' }
   /** The key has been used: by a send of the same content, whose turn this is, or by another one. */
   | Recalled
   | { readonly outcome: 'version_mismatch'; readonly version: number }

@@ -158,10 +158,11 @@ function checkNames(kind: 'functionCall' | 'functionResponse', parts: readonly P
 
 /**
  * Refuses, with `invalid_argument` naming the first message at fault, a history after which a user could not go on:
- * it must end with a bot message, and every function call must be answered by the very next message.
+ * it must end with a bot message, and every function call must be answered by the very next message. `after` is the message
+ * that it follows.
  */
-export function checkHistory(messages: readonly Content[], path: string): void {
-  let open = '';
+export function checkHistory(messages: readonly Content[], path: string, after?: Content): void {
+  let open = openCalls(after);
   messages.forEach((message, index) => {
     const at = `${path}/${index}`;
     if (message.author === 'user') checkUserParts(message.parts, `${at}/parts`);

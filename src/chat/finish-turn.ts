@@ -104,6 +104,7 @@ function prepare(finishing: TurnToFinish, version: number, endMs: number, deps: 
     ...(turn.candidates.length > 1 ? { fullRecord: encodeTurn(turn) } : {}),
     ...(messages ? { messages: [encodeMessage(messages[0]), encodeMessage(messages[1])] } : {}),
     openCalls: openCalls(messages?.[1]),
+    ...(messages && plan.replacedTurnId !== undefined ? { replacedTurnId: plan.replacedTurnId } : {}),
     ...(usage ? { usage } : {}),
     version,
   };

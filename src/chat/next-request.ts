@@ -7,8 +7,16 @@ import { type SessionConfig, settingsOf } from './session.ts';
 import { checkSettings, mergeSettings, type SettingOverrides } from './settings.ts';
 
 /** One message of the user, and how it is to be answered. */
-export interface Send {
+export interface Send extends Asking {
   readonly parts: readonly Part[];
+}
+
+/** The question of an earlier turn, to be answered again, or after all. */
+export interface SendAgain extends Asking {
+  readonly again: string;
+}
+
+interface Asking {
   readonly overrides: SettingOverrides;
   readonly candidateCount?: number;
   readonly groundingSource?: GroundingSource;
@@ -22,12 +30,12 @@ export interface Send {
 }
 
 /** Settings of the send win, field by field. Fails with `invalid_argument` when the result contradicts itself. */
-export function nextRequest(config: SessionConfig, send: Send): ModelRequest {
+export function nextRequest(config: SessionConfig, send: Asking, question: readonly Part[]): ModelRequest {
   const settings = mergeSettings(settingsOf(config), send.overrides);
   checkSettings(settings);
   return {
     ...standingRequest(config),
-    contents: [{ author: 'user', parts: send.parts }],
+    contents: [{ author: 'user', parts: question }],
     settings,
     ...(send.candidateCount === undefined ? {} : { candidateCount: send.candidateCount }),
     ...(send.groundingSource === undefined ? {} : { groundingSource: send.groundingSource }),

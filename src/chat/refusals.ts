@@ -21,6 +21,14 @@ export function turnInProgress(activeTurnId: string): ChatError {
   });
 }
 
+export function notLatestTurn(): ChatError {
+  return new ChatError('not_latest_turn', 'The turn does not own the last messages of the history (any more).');
+}
+
+export function historyFull(messageCount: number): ChatError {
+  return new ChatError('history_full', `The history is full (${messageCount} messages).`);
+}
+
 export function versionMismatch(currentVersion: number): ChatError {
   return new ChatError('version_mismatch', `The session has version ${currentVersion} now.`, { currentVersion });
 }

@@ -2,11 +2,10 @@
 // question can follow: it ends with a bot message, and no function call is parted from its responses.
 
 import type { ChatDependencies } from './begin-turn.ts';
-import { changeSession } from './change-session.ts';
+import { changeSession, whenIdle } from './change-session.ts';
 import { type KeptMessage, openCalls } from './content.ts';
 import { invalidField } from './errors.ts';
 import { decodeMessage } from './records.ts';
-import { turnInProgress } from './refusals.ts';
 import type { RewindTarget, SessionKey } from './session.ts';
 import type { StoredSession } from './stored-session.ts';
 
@@ -29,17 +28,12 @@ export function rewindSession(
   deps: ChatDependencies,
 ): Promise<StoredSession> {
   const { store } = deps;
-  const readIdle = async () => {
-    const stored = await read();
-    if (stored.running) throw turnInProgress(stored.running.turnId);
-    return stored;
-  };
   const write = async (stored: StoredSession, attempt: string) => {
     const tail = await readTail(key, target, stored.messageCount, deps);
     if (tail.removed.length === 0) return stored;
     return store.rewind(key, { ...stepOf(tail, target), ifVersion: stored.version, attempt });
   };
-  return changeSession({ read: readIdle, ifVersion, write }, deps);
+  return changeSession({ read: () => whenIdle(read), ifVersion, write }, deps);
 }
 
 /** A message of the history, and what it weighs in the store. */

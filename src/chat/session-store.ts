@@ -7,7 +7,7 @@
 //
 // What is asked of a session as a whole is here; of its turns in `turn-store.ts`, of its history in `history-store.ts`.
 
-import type { KeptIdempotency } from './claim.ts';
+import type { Idempotency, KeptIdempotency } from './claim.ts';
 import type { HistoryStore } from './history-store.ts';
 import type { Page, SessionKey } from './session.ts';
 import type { StoredSession } from './stored-session.ts';
@@ -46,6 +46,9 @@ export interface SessionStore extends TurnStore, HistoryStore {
    * given then, as it is now. Fails with `session_exists` when the id is taken, `idempotency_mismatch`.
    */
   create(key: SessionKey, session: CreateSession): Promise<StoredSession>;
+
+  /** The session that a creation of this key has made, as it is now, if there is one. Fails with `idempotency_mismatch`. */
+  recallCreation(owner: string, idempotency: Idempotency): Promise<StoredSession | undefined>;
 
   /** Reads do not slide the lifetime. */
   read(key: SessionKey): Promise<StoredSession>;

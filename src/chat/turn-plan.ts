@@ -44,6 +44,8 @@ export interface TurnPlan {
   readonly epoch: number;
   readonly version: number;
   readonly question: readonly Part[];
+  /** The turn whose messages make room when this one commits. */
+  readonly replacedTurnId?: string;
   readonly request: ModelRequest;
   readonly isStream: boolean;
 }

@@ -53,6 +53,8 @@ export interface FinishTurn {
   /** Question and answer, when they enter the history. */
   readonly messages?: readonly [Uint8Array, Uint8Array];
   readonly openCalls: string;
+  /** The turn whose messages go when these enter. */
+  readonly replacedTurnId?: string;
   readonly usage?: Usage;
   /** The session's version after this step, as the record and the last event name it: one more if it commits. */
   readonly version: number;
@@ -118,6 +120,9 @@ export interface TurnStore {
 
   /** Fails with `turn_not_found` when the ledger does not (or no longer) hold the turn. */
   readTurn(key: SessionKey, turnId: string): Promise<StoredTurn>;
+
+  /** What a turn was asked that did not commit, if it is the newest that has begun; `undefined` otherwise. */
+  readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined>;
 
   /** The epoch that the turn began with, under which its frames are. Fails with `turn_not_found`. */
   epochOf(key: SessionKey, turnId: string): Promise<number>;

@@ -47,6 +47,8 @@ export interface Turn {
   readonly problem?: Problem;
   /** What the model was sent of the history, the new question included. */
   readonly sent: Sent;
+  /** The turn whose question it answers again. */
+  readonly regenerates?: string;
 }
 
 export interface Sent {
@@ -71,6 +73,7 @@ export interface TurnStart {
   readonly model: string;
   readonly createTime: string;
   readonly sent: Sent;
+  readonly regenerates?: string;
 }
 
 export function startedTurn(start: TurnStart): Turn {

@@ -8,6 +8,7 @@ import type { Edge, EdgeDependencies } from './edge.ts';
 import { type Health, health } from './health.ts';
 import { acceptJsonBodies } from './json-body.ts';
 import { logRequests } from './logging.ts';
+import { importMessages } from './messages/import-messages.ts';
 import { listMessages } from './messages/list-messages.ts';
 import { sendMessage } from './messages/send-message.ts';
 import { streamMessage } from './messages/stream-message.ts';
@@ -18,12 +19,16 @@ import { countTokens } from './sessions/count-tokens.ts';
 import { createSession } from './sessions/create-session.ts';
 import { deleteSession } from './sessions/delete-session.ts';
 import { followSession } from './sessions/follow-session.ts';
+import { forkSession } from './sessions/fork-session.ts';
 import { getSession } from './sessions/get-session.ts';
 import { listSessions } from './sessions/list-sessions.ts';
 import { rewindSession } from './sessions/rewind-session.ts';
 import { updateSession } from './sessions/update-session.ts';
 import { cancelTurn } from './turns/cancel-turn.ts';
+import { chooseCandidate } from './turns/choose-candidate.ts';
 import { getTurn } from './turns/get-turn.ts';
+import { regenerate } from './turns/regenerate.ts';
+import { regenerateStream } from './turns/regenerate-stream.ts';
 import { streamTurn } from './turns/stream-turn.ts';
 import { validatorCompiler } from './validation.ts';
 
@@ -54,13 +59,18 @@ const ROUTES = [
   followSession,
   updateSession,
   rewindSession,
+  forkSession,
   deleteSession,
   listMessages,
   sendMessage,
   streamMessage,
+  importMessages,
   getTurn,
   streamTurn,
   cancelTurn,
+  chooseCandidate,
+  regenerate,
+  regenerateStream,
   countTokens,
 ];
 

@@ -21,6 +21,11 @@ export function idempotencyOf(header: string | undefined, content: unknown): Ide
   return { key: digest(key), fingerprint: digest(canonical(content)) };
 }
 
+/** The same key is another one in another place. */
+export function within(place: string, { key, fingerprint }: Idempotency): Idempotency {
+  return { key: digest(`${place} ${key}`), fingerprint };
+}
+
 /** What begins with a quote is a structured string, or none at all: it is never taken as it is. */
 function keyIn(value: string): string {
   if (!value.startsWith('"')) return value;

@@ -1,7 +1,7 @@
 // How JSON bodies are read: strictly UTF-8, never deeper than allowed, never with keys that could reach a prototype.
 
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import sjson from 'secure-json-parse';
 import { ChatError, invalidField } from '../chat/errors.ts';
 
@@ -88,4 +88,9 @@ function isDeeperThan(body: Buffer, levels: number): boolean {
     } else if (CLOSERS.has(byte)) depth -= 1;
   }
   return false;
+}
+
+/** For operations to which nothing needs to be said: an empty body is fine. */
+export async function optionalBody(request: FastifyRequest): Promise<void> {
+  if (request.body === undefined) request.body = {};
 }

@@ -1,14 +1,15 @@
 // Sessions in this process's memory, for trying the service out: the same promises, as far as one process can keep them.
 
+import type { Idempotency } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
-import type { MessageRange, RewindSession } from '../../chat/history-store.ts';
-import { sessionExists, versionMismatch } from '../../chat/refusals.ts';
+import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
+import { sessionExists } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
 import { activityOf } from './activity-list.ts';
-import { rewind } from './memory-history.ts';
+import { choose, importMessages, rewind, update } from './memory-history.ts';
 import { type MemorySession, newSession, presentStored } from './memory-session.ts';
 import { MemoryTurnStore } from './memory-turn-store.ts';
 import type { LedgerRules } from './memory-turns.ts';
@@ -41,6 +42,11 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     return presentStored(key.sessionId, session);
   }
 
+  async recallCreation(owner: string, idempotency: Idempotency): Promise<StoredSession | undefined> {
+    const made = this.shelf.madeBy(owner, idempotency);
+    return made && presentStored(made.sessionId, made.session);
+  }
+
   async read(key: SessionKey): Promise<StoredSession> {
     return presentStored(key.sessionId, this.shelf.get(key));
   }
@@ -60,22 +66,19 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
   }
 
   async update(key: SessionKey, change: UpdateSession): Promise<StoredSession> {
-    const session = this.shelf.get(key);
-    if (session.attempt !== change.attempt) {
-      if (session.version !== change.ifVersion) throw versionMismatch(session.version);
-      session.config = change.config;
-      session.ttlS = change.ttlS;
-      session.attempt = change.attempt;
-      session.version += 1;
-      this.shelf.touch(key, session);
-    }
-    return presentStored(key.sessionId, session);
+    return this.#change(key, (session) => update(session, change));
   }
 
   async rewind(key: SessionKey, change: RewindSession): Promise<StoredSession> {
-    const session = this.shelf.get(key);
-    if (rewind(session, change)) this.shelf.touch(key, session);
-    return presentStored(key.sessionId, session);
+    return this.#change(key, (session) => rewind(session, change));
+  }
+
+  async choose(key: SessionKey, choice: ChooseCandidate): Promise<StoredSession> {
+    return this.#change(key, (session) => choose(session, choice));
+  }
+
+  async importMessages(key: SessionKey, batch: ImportMessages): Promise<StoredSession> {
+    return this.#change(key, (session) => importMessages(session, batch, this.clock.now()));
   }
 
   async delete(key: SessionKey): Promise<void> {
@@ -99,6 +102,12 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
 
   async close(): Promise<void> {
     this.shelf.clear();
+  }
+
+  #change(key: SessionKey, change: (session: MemorySession) => boolean): StoredSession {
+    const session = this.shelf.get(key);
+    if (change(session)) this.shelf.touch(key, session);
+    return presentStored(key.sessionId, session);
   }
 
   #newSession(given: CreateSession): MemorySession {

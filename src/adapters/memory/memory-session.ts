@@ -1,5 +1,6 @@
 // One session in memory.
 
+import type { QuestionAgain } from '../../chat/claim.ts';
 import type { Usage } from '../../chat/language-model.ts';
 import type { CreateSession } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
@@ -51,10 +52,8 @@ export interface MemorySession {
   readonly made: string;
   /** The idempotency key that it was made with. */
   creation?: string;
-  /** The attempt of the last update. */
-  attempt?: string;
-  /** The attempt of the last rewind. */
-  rewound?: string;
+  /** The attempts of the newest changes that were no turns. */
+  readonly changes: string[];
   readonly history: Uint8Array[];
   historyBytes: number;
   openCalls: string;
@@ -68,13 +67,16 @@ export interface MemorySession {
   /** Records with all candidates: of the turn that owns the last messages, and of the newest one. */
   readonly fullRecords: Map<string, Uint8Array>;
   latestTurnId?: string | undefined;
-  question?: Uint8Array | undefined;
+  /** By turn: what was asked, until it is answered. */
+  readonly questions: Map<string, Uint8Array>;
   /** Frames of the running turn and of the one before it. */
   log: { readonly epoch: number; readonly batch: EventBatch }[];
   /** Who waits, in order. */
   line: Waiting[];
   /** By idempotency key. */
   readonly sends: Map<string, KeptSend>;
+  /** The keys of the newest imports. */
+  readonly imports: string[];
   usage: Required<Usage>;
 }
 
@@ -87,17 +89,20 @@ export function newSession(given: CreateSession, bornEpoch: number, nowMs: numbe
     expireTimeMs: nowMs + given.ttlS * 1000,
     version: 1,
     made: given.attempt,
+    changes: [],
     history: [...given.messages],
-    historyBytes: given.messages.reduce((sum, message) => sum + message.length, 0),
+    historyBytes: sizeOf(given.messages),
     openCalls: given.openCalls,
     bornEpoch,
     epoch: bornEpoch,
     turns: new Map(),
     turnBytes: 0,
     fullRecords: new Map(),
+    questions: new Map(),
     log: [],
     line: [],
     sends: new Map(),
+    imports: [],
     usage: { promptTokens: 0, outputTokens: 0, thoughtTokens: 0, cachedTokens: 0, totalTokens: 0 },
   };
 }
@@ -131,6 +136,21 @@ export function keepWhileRunning(session: MemorySession, nowMs: number): void {
   if (!running) return;
   const leaseMs = running.leaseUntilMs - nowMs;
   session.expireTimeMs = Math.max(session.expireTimeMs, nowMs + 2 * leaseMs);
+}
+
+/** Whether the question of this turn can be asked again, in that way. */
+export function canBeAsked({ latestTurnId, questions }: MemorySession, { turnId, isReplaced }: QuestionAgain): boolean {
+  return isReplaced ? latestTurnId === turnId : questions.has(turnId);
+}
+
+/** Of the newest turns, what can still be asked for. */
+export function keepNewest({ fullRecords, questions, latestTurnId }: MemorySession, newest: string): void {
+  for (const turnId of fullRecords.keys()) if (turnId !== latestTurnId) fullRecords.delete(turnId);
+  for (const turnId of questions.keys()) if (turnId !== newest) questions.delete(turnId);
+}
+
+export function sizeOf(messages: readonly Uint8Array[]): number {
+  return messages.reduce((sum, message) => sum + message.length, 0);
 }
 
 /** Frames of all turns after the cursor. */

@@ -120,6 +120,10 @@ export class MemoryTurnStore implements TurnStore {
     return { record: session.fullRecords.get(turnId) ?? turn.record, isSuperseded: turn.isSuperseded === true };
   }
 
+  async readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined> {
+    return this.shelf.find(key)?.questions.get(turnId);
+  }
+
   async epochOf(key: SessionKey, turnId: string): Promise<number> {
     const epoch = this.shelf.get(key).turns.get(turnId)?.epoch;
     if (epoch === undefined) throw turnNotFound();

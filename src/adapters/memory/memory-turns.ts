@@ -4,7 +4,14 @@ import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from 
 import type { Usage } from '../../chat/language-model.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type { Appended, EventBatch, Finished, FinishTurn, Lost, ReapTurn, Renewed } from '../../chat/turn-store.ts';
-import { keepWhileRunning, type MemorySession, type Running } from './memory-session.ts';
+import {
+  canBeAsked,
+  keepNewest,
+  keepWhileRunning,
+  type MemorySession,
+  type Running,
+  sizeOf,
+} from './memory-session.ts';
 
 export interface LedgerRules {
   readonly ledgerTurnsMax: number;
@@ -13,7 +20,8 @@ export interface LedgerRules {
 
 export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): Begun {
   const { running, epoch, version, history } = session;
-  if (running?.attempt === turn.attempt) return { outcome: 'begun', epoch, version, history: [...history] };
+  const seen = turn.again?.isReplaced ? history.slice(0, -2) : [...history];
+  if (running?.attempt === turn.attempt) return { outcome: 'begun', epoch, version, history: seen };
   const isWaiting = turn.onBusy === 'waiting';
   const recalled = turn.idempotency && !isWaiting && recall(session, turn.idempotency, nowMs);
   if (recalled) return recalled;
@@ -24,9 +32,12 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   if (holder && turn.onBusy === 'reject') return { outcome: 'busy', ...holder };
   if (holder) return takePlace(session, turn, holder, nowMs);
   if (turn.ifVersion !== undefined && turn.ifVersion !== version) return { outcome: 'version_mismatch', version };
-  if (session.openCalls !== turn.answeredCalls) return { outcome: 'calls_mismatch', openCalls: session.openCalls };
+  if (turn.again && !canBeAsked(session, turn.again)) return { outcome: 'not_latest_turn' };
+  if (!turn.again?.isReplaced && session.openCalls !== turn.answeredCalls) {
+    return { outcome: 'calls_mismatch', openCalls: session.openCalls };
+  }
   const { messages, bytes } = turn.historyLimit;
-  if (history.length + 2 > messages || session.historyBytes + turn.question.length > bytes) {
+  if (seen.length + 2 > messages || session.historyBytes + turn.question.length > bytes) {
     return { outcome: 'history_full', messageCount: history.length };
   }
   session.log = session.log.filter((entry) => entry.epoch === epoch);
@@ -35,8 +46,8 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   session.turns.delete(turn.turnId);
   keepRecord(session, turn, { epoch: session.epoch, record: turn.record }, nowMs);
   session.line = session.line.filter(({ turnId }) => turnId !== turn.turnId);
-  session.question = turn.question;
-  return { outcome: 'begun', epoch: session.epoch, version, history: [...history] };
+  session.questions.set(turn.turnId, turn.question);
+  return { outcome: 'begun', epoch: session.epoch, version, history: seen };
 }
 
 /** Who is in the way of this turn. */
@@ -91,7 +102,7 @@ export function letGo(session: MemorySession, { turnId, attempt }: Pick<BeginTur
   if (!hasBegun && !own) return;
   if (hasBegun) {
     session.running = undefined;
-    session.question = undefined;
+    session.questions.delete(turnId);
   }
   session.line = line.filter((waiting) => waiting !== own);
   const key = turns.get(turnId)?.idempotencyKey;
@@ -143,10 +154,7 @@ export function finish(session: MemorySession, turn: FinishTurn, rules: LedgerRu
 
   session.log.push({ epoch: turn.epoch, batch: turn.batch });
   if (turn.messages) commit(session, turn, turn.messages);
-  else {
-    const kept = session.latestTurnId;
-    for (const turnId of session.fullRecords.keys()) if (turnId !== kept) session.fullRecords.delete(turnId);
-  }
+  else keepNewest(session, turn.turnId);
   if (turn.fullRecord) session.fullRecords.set(turn.turnId, turn.fullRecord);
   endRecord(session, turn, version);
   session.turnBytes += turn.record.length;
@@ -166,12 +174,17 @@ function endRecord(
 }
 
 function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Uint8Array, Uint8Array]): void {
+  const { replacedTurnId } = turn;
+  // Still the last two: nobody else changes the history of a session while a turn runs.
+  const removed = replacedTurnId === undefined ? [] : session.history.splice(-2);
+  const replaced = replacedTurnId === undefined ? undefined : session.turns.get(replacedTurnId);
+  if (replaced) replaced.isSuperseded = true;
   session.history.push(...messages);
-  session.historyBytes += messages[0].length + messages[1].length;
+  session.historyBytes += sizeOf(messages) - sizeOf(removed);
   session.version = turn.version;
   session.openCalls = turn.openCalls;
   session.latestTurnId = turn.turnId;
-  session.question = undefined;
+  session.questions.clear();
   session.fullRecords.clear();
 }
 
@@ -223,6 +236,7 @@ export function reap(session: MemorySession, turn: ReapTurn, rules: LedgerRules,
   const batch = { afterSeq: running.seq, lastSeq: turn.frame.seq, frames: turn.frame.bytes };
   session.log.push({ epoch: turn.epoch, batch });
   endRecord(session, turn, 'reaped');
+  keepNewest(session, turn.turnId);
   session.turnBytes += turn.record.length;
   trimLedger(session, rules);
   session.running = undefined;

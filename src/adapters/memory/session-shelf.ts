@@ -1,6 +1,6 @@
 // All sessions in memory: found by owner and id, listed by activity, gone when their time is over.
 
-import type { KeptIdempotency } from '../../chat/claim.ts';
+import type { Idempotency, KeptIdempotency } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
 import { idempotencyMismatch, sessionNotFound } from '../../chat/refusals.ts';
 import type { SessionKey } from '../../chat/session.ts';
@@ -62,7 +62,7 @@ export class SessionShelf {
   }
 
   /** The session that an idempotency key stands for. Fails with `idempotency_mismatch`. */
-  madeBy(owner: string, idempotency: KeptIdempotency | undefined) {
+  madeBy(owner: string, idempotency: Idempotency | undefined) {
     const creation = idempotency && this.#owners.get(owner)?.creations.get(idempotency.key);
     if (!creation || creation.expireTimeMs <= this.#clock.now()) return undefined;
     const { sessionId, fingerprint } = creation;

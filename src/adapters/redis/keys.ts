@@ -16,9 +16,9 @@ export interface SessionKeys {
   readonly turns: string;
   /** Sorted set: turn id by epoch. */
   readonly ledger: string;
-  /** Hash: `/question`, the newest one until it is answered, and turn id → all candidates, of the newest turns. */
+  /** Hash: `<turn id>/question` until it is answered, and turn id → all candidates, of the newest turns. */
   readonly newest: string;
-  /** Hash: idempotency key → fingerprint, time of its end, turn id. */
+  /** Hash: idempotency key → fingerprint, time of its end, turn id or `/import`; `/imports`: the newest keys of imports. */
   readonly idem: string;
   /** Sorted set: ids of the turns that wait, in their order. */
   readonly queue: string;

@@ -1,10 +1,24 @@
 // The history of a session in Redis: each change is one script, whose outcomes are translated here, once.
 
-import type { HistoryStore, MessageRange, RewindSession } from '../../chat/history-store.ts';
-import { sessionNotFound, turnInProgress, versionMismatch } from '../../chat/refusals.ts';
+import type {
+  ChooseCandidate,
+  HistoryStore,
+  ImportMessages,
+  MessageRange,
+  RewindSession,
+} from '../../chat/history-store.ts';
+import {
+  historyFull,
+  idempotencyMismatch,
+  notLatestTurn,
+  sessionNotFound,
+  turnInProgress,
+  versionMismatch,
+} from '../../chat/refusals.ts';
 import type { SessionKey } from '../../chat/session.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
-import { SCRIPTS } from './scripts.ts';
+import type { RedisArgument } from './redis-connection.ts';
+import { SCRIPTS, type Script } from './scripts.ts';
 import type { SessionAccess } from './session-access.ts';
 import type { SessionList } from './session-list.ts';
 import { number, text } from './stored-session.ts';
@@ -30,17 +44,47 @@ export class RedisHistory implements HistoryStore {
     return messages as Uint8Array[];
   }
 
-  async rewind(key: SessionKey, rewind: RewindSession): Promise<StoredSession> {
+  rewind(key: SessionKey, rewind: RewindSession): Promise<StoredSession> {
     const { attempt, ifVersion, length, bytesRemoved, latestTurnId = '', supersededTurnIds } = rewind;
     const args = [attempt, ifVersion, length, bytesRemoved, latestTurnId, ...supersededTurnIds];
-    orRefusal(await this.#access.run(SCRIPTS.rewind, key, args));
+    return this.#change(SCRIPTS.rewind, key, args);
+  }
+
+  choose(key: SessionKey, choice: ChooseCandidate): Promise<StoredSession> {
+    const { attempt, ifVersion, turnId, message, openCalls, record, fullRecord } = choice;
+    return this.#change(SCRIPTS.choose, key, [attempt, ifVersion, turnId, message, openCalls, record, fullRecord]);
+  }
+
+  importMessages(key: SessionKey, batch: ImportMessages): Promise<StoredSession> {
+    const { attempt, ifVersion, messages, openCalls, historyLimit } = batch;
+    const { key: named = '', fingerprint = '', ttlMs = 0 } = batch.idempotency ?? {};
+    const limits = [historyLimit.messages, historyLimit.bytes];
+    const args = [attempt, ifVersion, openCalls, ...limits, named, fingerprint, ttlMs, ...messages];
+    return this.#change(SCRIPTS.importMessages, key, args);
+  }
+
+  async #change(script: Script, key: SessionKey, args: readonly RedisArgument[]): Promise<StoredSession> {
+    orRefusal(await this.#access.run(script, key, args));
     return this.#list.noted(key, await this.#access.read(key));
   }
 }
 
 /** What the scripts that change a history say instead of OK. */
 function orRefusal([outcome, detail]: readonly [string, ...unknown[]]): void {
-  if (outcome === 'GONE') throw sessionNotFound();
-  if (outcome === 'BUSY') throw turnInProgress(text(detail));
-  if (outcome === 'MOVED') throw versionMismatch(number(detail));
+  switch (outcome) {
+    case 'OK':
+      return;
+    case 'BUSY':
+      throw turnInProgress(text(detail));
+    case 'MOVED':
+      throw versionMismatch(number(detail));
+    case 'OLD':
+      throw notLatestTurn();
+    case 'FULL':
+      throw historyFull(number(detail));
+    case 'OTHER':
+      throw idempotencyMismatch();
+    default:
+      throw sessionNotFound();
+  }
 }

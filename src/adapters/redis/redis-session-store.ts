@@ -1,6 +1,7 @@
 // Sessions in Redis. Each port member is one script or one read; all outcomes of scripts are translated here, once.
 
-import type { MessageRange, RewindSession } from '../../chat/history-store.ts';
+import type { Idempotency } from '../../chat/claim.ts';
+import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
 import { sessionExists, sessionNotFound, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
@@ -14,7 +15,7 @@ import { RedisTurns, type StoreRules } from './redis-turns.ts';
 import { SCRIPTS } from './scripts.ts';
 import { SessionAccess } from './session-access.ts';
 import { SessionList } from './session-list.ts';
-import { number, text } from './stored-session.ts';
+import { number, readStored, text } from './stored-session.ts';
 
 export class RedisSessionStore extends RedisTurns implements SessionStore {
   readonly #creations: Creations;
@@ -48,6 +49,16 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
     throw sessionExists();
   }
 
+  async recallCreation(owner: string, idempotency: Idempotency): Promise<StoredSession | undefined> {
+    const sessionId = await this.#creations.recall(owner, idempotency);
+    if (sessionId === undefined) return undefined;
+    const { meta } = this.access.keys({ owner, sessionId });
+    // Another one may have this id by now.
+    const made = await this.access.redis.call('HGET', meta, 'made');
+    if (!made || text(made) !== attemptOf(idempotency)) return undefined;
+    return readStored(this.access.redis, sessionId, meta);
+  }
+
   read(key: SessionKey): Promise<StoredSession> {
     return this.access.read(key);
   }
@@ -78,6 +89,14 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
 
   rewind(key: SessionKey, rewind: RewindSession): Promise<StoredSession> {
     return this.#history.rewind(key, rewind);
+  }
+
+  choose(key: SessionKey, choice: ChooseCandidate): Promise<StoredSession> {
+    return this.#history.choose(key, choice);
+  }
+
+  importMessages(key: SessionKey, batch: ImportMessages): Promise<StoredSession> {
+    return this.#history.importMessages(key, batch);
   }
 
   watch(key: SessionKey, ring: (news: News) => void): Promise<Watch> {

@@ -30,6 +30,11 @@ export class RedisTurnReads {
     return { record, isSuperseded: Boolean(superseded) };
   }
 
+  async readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined> {
+    const { newest } = this.access.keys(key);
+    return ((await this.access.redis.call('HGET', newest, `${turnId}/question`)) as Uint8Array | null) ?? undefined;
+  }
+
   async epochOf(key: SessionKey, turnId: string): Promise<number> {
     const { redis } = this.access;
     const { meta, ledger } = this.access.keys(key);

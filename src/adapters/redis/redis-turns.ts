@@ -55,12 +55,22 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     const args = [turnId, attempt, record, question, answeredCalls, turn.ifVersion ?? '', leaseMs];
     const limits = [historyLimit.messages, historyLimit.bytes];
     const line = [turn.onBusy, turn.line.places, turn.line.record];
+    const again = [turn.again?.turnId ?? '', turn.again?.isReplaced ? 1 : 0];
     const { key: named = '', fingerprint = '', ttlMs = 0 } = turn.idempotency ?? {};
     // One round trip for both: reading a long history through the script would cost Redis three times as much. Who waits
     // asks often, and mostly in vain.
     const [[outcome, first, second, third, ttl, count], history] = await Promise.all([
-      this.access.run(SCRIPTS.begin, key, [...args, ...limits, this.#replica, named, fingerprint, ttlMs, ...line]),
-      turn.onBusy === 'waiting' ? [] : this.access.redis.call('LRANGE', this.access.keys(key).history, 0, -1),
+      this.access.run(SCRIPTS.begin, key, [
+        ...args,
+        ...limits,
+        this.#replica,
+        named,
+        fingerprint,
+        ttlMs,
+        ...line,
+        ...again,
+      ]),
+      turn.onBusy === 'waiting' ? [] : this.#readHistory(key, turn),
     ]);
     switch (outcome) {
       case 'OK':
@@ -69,7 +79,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
           outcome: 'begun',
           epoch: number(first),
           version: number(second),
-          history: await this.#historyOf(key, number(count), history as Uint8Array[]),
+          history: history.length === number(count) ? history : await this.#readHistory(key, turn),
         };
       case 'SAME':
         return { outcome: 'repeated', turnId: text(first) };
@@ -85,6 +95,8 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
         return { outcome: 'left' };
       case 'EXISTS':
         return { outcome: 'turn_exists' };
+      case 'OLD':
+        return { outcome: 'not_latest_turn' };
       case 'MOVED':
         return { outcome: 'version_mismatch', version: number(first) };
       case 'FULL':
@@ -142,6 +154,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
       ...[turn.record, turn.fullRecord ?? '', turn.openCalls, rules.ledgerTurnsMax, rules.ledgerBytesMax],
       ...[usage?.promptTokens ?? 0, usage?.outputTokens ?? 0, usage?.thoughtTokens ?? 0],
       ...[usage?.cachedTokens ?? 0, usage?.totalTokens ?? 0],
+      turn.replacedTurnId ?? '',
       ...(messages ?? []),
     ]);
     switch (outcome) {
@@ -202,12 +215,12 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
   }
 
   /**
-   * What was read beside the script may be older than its claim (the script had to be loaded first, or was redirected):
-   * then it is read again. From the claim on nobody else changes it.
+   * As the turn has to see it. What was read beside the script may be older than its claim (the script had to be loaded
+   * first, or was redirected): then it is read again. From the claim on nobody else changes it.
    */
-  async #historyOf(key: SessionKey, count: number, read: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
-    if (read.length === count) return read;
-    return (await this.access.redis.call('LRANGE', this.access.keys(key).history, 0, -1)) as Uint8Array[];
+  async #readHistory(key: SessionKey, { again }: BeginTurn): Promise<readonly Uint8Array[]> {
+    const { history } = this.access.keys(key);
+    return (await this.access.redis.call('LRANGE', history, 0, again?.isReplaced ? -3 : -1)) as Uint8Array[];
   }
 }
 

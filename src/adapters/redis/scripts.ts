@@ -24,8 +24,10 @@ function load(name: string, ...parts: readonly string[]): Script {
 export const SCRIPTS = {
   create: load('create'),
   read: load('read'),
-  update: load('update'),
-  rewind: load('rewind'),
+  update: load('update', 'changes'),
+  rewind: load('rewind', 'changes'),
+  choose: load('choose', 'changes'),
+  importMessages: load('import', 'changes'),
   delete: load('delete'),
   recall: load('recall'),
   begin: load('begin', 'line'),

@@ -25,3 +25,5 @@ export const SEND_PROBLEMS: readonly ProblemCode[] = [
   'draining',
   ...MODEL_PROBLEMS,
 ];
+
+export const REGENERATE_PROBLEMS: readonly ProblemCode[] = ['turn_not_found', 'not_latest_turn', ...SEND_PROBLEMS];

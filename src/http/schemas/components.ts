@@ -3,17 +3,27 @@
 import { CandidateDelta, CandidateFinished, TurnQueued, TurnStarted } from './events.ts';
 import { Message, MessagePage, Part } from './message.ts';
 import { Problem } from './problem.ts';
-import { ActiveTurn, NewSession, RewindSession, Session, SessionPage, SessionPatch, Usage } from './session.ts';
+import { Regenerate, RegenerateStream, SendMessage, StreamMessage } from './send.ts';
+import {
+  ActiveTurn,
+  ForkSession,
+  ImportMessages,
+  NewSession,
+  RewindSession,
+  Session,
+  SessionPage,
+  SessionPatch,
+  Usage,
+} from './session.ts';
 import { CountTokens, TokenCount } from './token-count.ts';
 import {
   CancelTurn,
   Candidate,
   CandidateWithoutText,
+  ChooseCandidate,
   Citation,
   GroundingMetadata,
-  SendMessage,
   Sent,
-  StreamMessage,
   Turn,
   TurnWithoutTexts,
 } from './turn.ts';
@@ -23,6 +33,8 @@ export const COMPONENTS = [
   Session,
   SessionPatch,
   RewindSession,
+  ForkSession,
+  ImportMessages,
   SessionPage,
   ActiveTurn,
   Usage,
@@ -31,7 +43,10 @@ export const COMPONENTS = [
   MessagePage,
   SendMessage,
   StreamMessage,
+  Regenerate,
+  RegenerateStream,
   CancelTurn,
+  ChooseCandidate,
   Turn,
   Candidate,
   Citation,

@@ -19,7 +19,14 @@ export const TurnQueued = named(
 
 export const TurnStarted = named(
   'TurnStarted',
-  closed({ sessionId: Id, turnId: Id, model: Type.String(), createTime: Time, sent: ref(Sent) }),
+  closed({
+    sessionId: Id,
+    turnId: Id,
+    model: Type.String(),
+    createTime: Time,
+    sent: ref(Sent),
+    regenerates: Type.Optional(Id),
+  }),
 );
 
 export const CandidateDelta = named(

@@ -61,3 +61,4 @@ const lastEventIdSeen = {
 };
 export const StreamHeaders = Type.Object({ ...ifMatch, ...idempotencyKey, ...lastEventIdSeen });
 export const CreateHeaders = Type.Object(idempotencyKey);
+export const ChangeHeaders = Type.Object({ ...ifMatch, ...idempotencyKey });

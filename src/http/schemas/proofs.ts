@@ -9,10 +9,11 @@ import type { Turn as DomainTurn } from '../../chat/turn.ts';
 import type { CandidateDelta as DomainDelta, CandidateFinished as DomainFinished } from '../../chat/turn-event.ts';
 import type { CandidateDelta, CandidateFinished } from './events.ts';
 import type { Message } from './message.ts';
+import type { SendMessage } from './send.ts';
 import type { Session } from './session.ts';
 import type { GroundingSource } from './settings.ts';
 import type { TokenCount } from './token-count.ts';
-import type { SendMessage, Turn } from './turn.ts';
+import type { Turn } from './turn.ts';
 
 type ReadonlyDeep<T> = T extends object ? { readonly [K in keyof T]: ReadonlyDeep<T[K]> } : T;
 type Mutual<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;

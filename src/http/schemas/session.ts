@@ -44,6 +44,9 @@ const Ttl = Type.Integer({
   description: 'Lifetime in seconds; slides with every turn and change.',
 });
 
+/** Of one request; how long a history may become is configuration. */
+const HISTORY_MAX = 10_000;
+
 const configProperties = {
   displayName: Type.Optional(DisplayName),
   metadata: Type.Optional(Metadata),
@@ -89,7 +92,7 @@ export const NewSession = named(
     metadata: Type.Optional(nullable(Metadata)),
     context: Type.Optional(nullable(Context)),
     examples: Type.Optional(nullable(Examples)),
-    messageHistory: Type.Optional(nullable(Type.Array(HistoryMessage, { maxItems: 10_000 }))),
+    messageHistory: Type.Optional(nullable(Type.Array(HistoryMessage, { maxItems: HISTORY_MAX }))),
     ttl: Type.Optional(nullable(Ttl)),
     ...settingOverrides,
   }),
@@ -111,6 +114,32 @@ export const RewindSession = named(
       'x-one-of': 'toMessageId or toLength',
     },
   ),
+);
+
+export const ForkSession = named(
+  'ForkSession',
+  closed({
+    atMessageId: Type.Optional(
+      Type.String({
+        maxLength: 128,
+        description: 'The bot message that is to be the last one; the newest when absent.',
+      }),
+    ),
+    id: Type.Optional(Id),
+    displayName: Type.Optional(DisplayName),
+  }),
+);
+
+export const ImportMessages = named(
+  'ImportMessages',
+  closed({
+    messages: Type.Array(HistoryMessage, {
+      minItems: 1,
+      maxItems: HISTORY_MAX,
+      description:
+        'Authors in any order; the last message is one of the bot, calls are answered by the message after them.',
+    }),
+  }),
 );
 
 /** A JSON merge patch (RFC 7396): `null` removes, and restores the default of `ttl`. */

@@ -1,48 +1,10 @@
-// Turns, and the sends that make them.
+// Turns.
 
 import { type Static, Type } from 'typebox';
-import { PARTS_MAX, Part } from './message.ts';
+import { Part } from './message.ts';
 import { Problem } from './problem.ts';
 import { Count, closed, Id, named, opaqueObject, ref, Time, words } from './schema.ts';
 import { Usage } from './session.ts';
-import { GroundingSource, sendOnlySettings, settingOverrides } from './settings.ts';
-
-export const SendMessage = named(
-  'SendMessage',
-  closed(
-    {
-      message: Type.Optional(Type.String({ minLength: 1, description: 'The text of the user.' })),
-      parts: Type.Optional(Type.Array(ref(Part), { minItems: 1, maxItems: PARTS_MAX })),
-      ...settingOverrides,
-      ...sendOnlySettings,
-      groundingSource: Type.Optional(Type.Union([GroundingSource, Type.Null()])),
-      turnId: Type.Optional(Id),
-      onBusy: Type.Optional(
-        words(['reject', 'enqueue', 'interrupt'], {
-          default: 'reject',
-          description: 'While another turn runs: 409; wait in line; or end it and be next.',
-        }),
-      ),
-    },
-    { oneOf: [{ required: ['message'] }, { required: ['parts'] }], 'x-one-of': 'message or parts' },
-  ),
-);
-
-export const StreamMessage = named(
-  'StreamMessage',
-  closed(
-    {
-      ...SendMessage.properties,
-      onDisconnect: Type.Optional(
-        words(['continue', 'cancel'], {
-          default: 'continue',
-          description: 'What the end of the connection that started the turn means to it.',
-        }),
-      ),
-    },
-    { oneOf: [{ required: ['message'] }, { required: ['parts'] }], 'x-one-of': 'message or parts' },
-  ),
-);
 
 export const CancelTurn = named(
   'CancelTurn',
@@ -54,6 +16,11 @@ export const CancelTurn = named(
       }),
     ),
   }),
+);
+
+export const ChooseCandidate = named(
+  'ChooseCandidate',
+  closed({ candidate: Type.Integer({ minimum: 0, description: 'Its `index`.' }) }),
 );
 
 export const Citation = named(
@@ -142,6 +109,9 @@ const turnProperties = {
   ),
   superseded: Type.Optional(
     Type.Boolean({ description: 'True when its messages have been removed from the history, or replaced, since.' }),
+  ),
+  regenerates: Type.Optional(
+    Type.Unsafe<string>({ ...Id, description: 'The turn whose question this one answers again.' }),
   ),
   sessionVersion: Type.Optional(Type.Integer()),
   problem: Type.Optional(ref(Problem)),

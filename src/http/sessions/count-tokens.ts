@@ -5,6 +5,7 @@ import { textPart } from '../../chat/content.ts';
 import { watchConnection } from '../connection.ts';
 import type { Route } from '../edge.ts';
 import { ownerOf } from '../identity.ts';
+import { optionalBody } from '../json-body.ts';
 import { MODEL_PROBLEMS } from '../messages/send-problems.ts';
 import { wantsJson } from '../negotiation.ts';
 import { json, problems } from '../responses.ts';
@@ -18,10 +19,7 @@ export const countTokens: Route = (app, { sessions, bodyLimits }) => {
     {
       bodyLimit: bodyLimits.contentBytes,
       onRequest: wantsJson,
-      // Nothing needs to be said: an empty body is fine.
-      preValidation: async (request) => {
-        if (request.body === undefined) request.body = {};
-      },
+      preValidation: optionalBody,
       schema: {
         operationId: 'countTokens',
         summary: 'Count the tokens of the next request',

@@ -1,12 +1,11 @@
 // POST /v1/sessions: a new session, perhaps with a history to go on from.
 
-import type { Author } from '../../chat/content.ts';
-import { textPart } from '../../chat/content.ts';
 import type { NewSession as DomainNewSession } from '../../chat/session.ts';
 import type { Route } from '../edge.ts';
 import { entityTag } from '../entity-tags.ts';
 import { idempotencyOf } from '../idempotency.ts';
 import { ownerOf } from '../identity.ts';
+import { readMessage } from '../messages/read-message.ts';
 import { wantsJson } from '../negotiation.ts';
 import { sessionPath } from '../problems.ts';
 import { ETAG, json, problems, SESSION_LOCATION } from '../responses.ts';
@@ -36,10 +35,7 @@ export const createSession: Route = (app, { sessions, paths, bodyLimits }) => {
     },
     async (request, reply) => {
       const { messageHistory, ...fields } = request.body;
-      const history = messageHistory?.map(({ author, content, parts }) => ({
-        author: authorOf(author),
-        parts: parts ?? [textPart(content ?? '')],
-      }));
+      const history = messageHistory?.map(readMessage);
       const given = { ...fields, ...(history ? { messageHistory: history } : {}) } as DomainNewSession;
       const idempotency = idempotencyOf(request.headers['idempotency-key'], request.body);
       const session = await sessions.create(ownerOf(request), given, idempotency);
@@ -51,8 +47,3 @@ export const createSession: Route = (app, { sessions, paths, bodyLimits }) => {
     },
   );
 };
-
-/** Other APIs call the bot by other names; here they are understood, and never said. */
-function authorOf(author: 'user' | 'bot' | 'model' | 'assistant'): Author {
-  return author === 'user' ? 'user' : 'bot';
-}

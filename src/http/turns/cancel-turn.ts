@@ -3,6 +3,7 @@
 import { isOpen } from '../../chat/turn.ts';
 import type { Route } from '../edge.ts';
 import { ownerOf } from '../identity.ts';
+import { optionalBody } from '../json-body.ts';
 import { wantsJson } from '../negotiation.ts';
 import { json, problems } from '../responses.ts';
 import { NoQuery, TurnParams } from '../schemas/parameters.ts';
@@ -15,10 +16,7 @@ export const cancelTurn: Route = (app, { sessions, bodyLimits }) => {
     {
       bodyLimit: bodyLimits.smallBytes,
       onRequest: wantsJson,
-      // Nothing needs to be said: an empty body is fine.
-      preValidation: async (request) => {
-        if (request.body === undefined) request.body = {};
-      },
+      preValidation: optionalBody,
       schema: {
         operationId: 'cancelTurn',
         summary: 'Cancel a turn',

@@ -3,10 +3,11 @@
 -- ARGV[1] turn id  ARGV[2] epoch  ARGV[3] seq it follows  ARGV[4] seq of the last event  ARGV[5] last frames
 -- ARGV[6] log ttl ms  ARGV[7] version after it  ARGV[8] turn record  ARGV[9] record with all candidates, or empty
 -- ARGV[10] open calls  ARGV[11] turns to keep  ARGV[12] bytes of turns to keep
--- ARGV[13..17] tokens: prompt, output, thought, cached, total  ARGV[18], ARGV[19] question and answer, if it commits
+-- ARGV[13..17] tokens: prompt, output, thought, cached, total
+-- ARGV[18] turn whose messages it takes the place of if it commits, or empty  ARGV[19], ARGV[20] question and answer, if it commits
 -- Returns {OK, version, activity ms, ttl ms} (a resend: {OK, version}) | {GAP, last seq} | {MOVED, version after it} | {FENCED} | {GONE}
 
-local id, epoch, commits = ARGV[1], ARGV[2], ARGV[18] ~= nil
+local id, epoch, commits = ARGV[1], ARGV[2], ARGV[19] ~= nil
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'turn', 'seq', 'born', 'version', 'ttl', 'latest')
 if not meta[1] or tonumber(epoch) <= tonumber(meta[4]) then return {'GONE'} end
 local ended = redis.call('HGET', KEYS[4], id .. '/end')
@@ -22,16 +23,19 @@ for i, name in ipairs({'prompt', 'output', 'thought', 'cached', 'total'}) do
 end
 redis.call('XADD', KEYS[3], epoch .. '-' .. ARGV[4], 'after', ARGV[3], 'frames', ARGV[5])
 if commits then
-  redis.call('RPUSH', KEYS[2], ARGV[18], ARGV[19])
-  redis.call('HINCRBY', KEYS[1], 'count', 2)
-  redis.call('HINCRBY', KEYS[1], 'bytes', #ARGV[18] + #ARGV[19])
+  local added, bytes = 2, #ARGV[19] + #ARGV[20]
+  if ARGV[18] ~= '' then
+    -- Still the last two: nobody else changes the history of a session while a turn runs.
+    for _, message in ipairs(redis.call('RPOP', KEYS[2], 2)) do added, bytes = added - 1, bytes - #message end
+    redis.call('HSET', KEYS[4], ARGV[18] .. '/superseded', 1)
+  end
+  redis.call('RPUSH', KEYS[2], ARGV[19], ARGV[20])
+  redis.call('HINCRBY', KEYS[1], 'count', added)
+  redis.call('HINCRBY', KEYS[1], 'bytes', bytes)
   redis.call('HSET', KEYS[1], 'version', version, 'calls', ARGV[10], 'latest', id)
   redis.call('UNLINK', KEYS[6])
 else
-  -- What the newest turn leaves behind makes room, except for the candidates that can still be chosen.
-  for _, field in ipairs(redis.call('HKEYS', KEYS[6])) do
-    if field ~= '/question' and field ~= meta[7] then redis.call('HDEL', KEYS[6], field) end
-  end
+  keep_newest(KEYS[6], id, meta[7])
 end
 if ARGV[9] ~= '' then redis.call('HSET', KEYS[6], id, ARGV[9]) end
 

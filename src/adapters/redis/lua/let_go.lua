@@ -10,7 +10,7 @@ if not has_begun and not has_place(KEYS[4], KEYS[8], ARGV[1], ARGV[2]) then retu
 if has_begun then
   redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq', 'holder', 'cancel')
   redis.call('ZREM', KEYS[5], ARGV[1])
-  redis.call('HDEL', KEYS[6], '/question')
+  redis.call('HDEL', KEYS[6], ARGV[1] .. '/question')
 end
 leave_line(KEYS[4], KEYS[8], ARGV[1])
 -- The same key is to find it free again.

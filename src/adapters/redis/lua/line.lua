@@ -6,6 +6,19 @@ local function is_there(turns, id, ms)
   return tonumber(redis.call('HGET', turns, id .. '/wait') or 0) > ms
 end
 
+-- Who is in the way: the running turn, or the first in line; its epoch, 0 if it only waits; 1 if it is alive, or 0.
+local function holder_of(turns, running, head, ms)
+  if running.turn then return {running.turn, running.epoch, tonumber(running.lease) > ms and 1 or 0} end
+  return {head, 0, is_there(turns, head, ms) and 1 or 0}
+end
+
+-- What a resend of the same request is answered by.
+local function claim_key(idem, turns, id, named)
+  if named.key == '' then return end
+  redis.call('HSET', idem, named.key, named.fingerprint .. ' ' .. digits(named.expires) .. ' ' .. id)
+  redis.call('HSET', turns, id .. '/idem', named.key)
+end
+
 local function has_place(turns, queue, id, attempt)
   return redis.call('ZSCORE', queue, id) and redis.call('HGET', turns, id .. '/attempt') == attempt
 end

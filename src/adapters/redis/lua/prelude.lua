@@ -18,6 +18,13 @@ end
 -- `news` is 'frames' for what nobody needs to know who does not read the log.
 local function ring(meta, news) redis.pcall('SPUBLISH', meta, news or '') end
 
+-- Of the newest turns, what can still be asked for: the question of one that did not commit, all candidates of `latest`.
+local function keep_newest(newest, id, latest)
+  for _, field in ipairs(redis.call('HKEYS', newest)) do
+    if field ~= id .. '/question' and field ~= latest then redis.call('HDEL', newest, field) end
+  end
+end
+
 -- The ledger within its limits: the oldest turns go, the newest stays, however large it is.
 local function trim_ledger(meta, turns, ledger, idem, turns_max, bytes_max)
   local bytes, count = tonumber(redis.call('HGET', meta, 'turnbytes')), redis.call('ZCARD', ledger)

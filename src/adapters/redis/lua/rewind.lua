@@ -4,14 +4,13 @@
 -- ARGV[5] turn that owns the last two messages then, or empty  ARGV[6..] turns whose messages go
 -- Returns {OK} (also for a resend of the same attempt) | {BUSY, turn id} | {MOVED, version} | {GONE}
 
-local meta = redis.call('HMGET', KEYS[1], 'version', 'rewound', 'turn', 'ttl')
+local meta = redis.call('HMGET', KEYS[1], 'version', 'changes', 'turn', 'ttl')
 if not meta[1] then return {'GONE'} end
-if meta[2] == ARGV[1] then return {'OK'} end
+if is_made(meta[2], ARGV[1]) then return {'OK'} end
 if meta[3] then return {'BUSY', meta[3]} end
 if meta[1] ~= ARGV[2] then return {'MOVED', meta[1]} end
 
--- A field of its own for the attempt: taken again after somebody else's change, it would drop what came since.
-redis.call('HSET', KEYS[1], 'rewound', ARGV[1], 'count', ARGV[3], 'calls', '',
+redis.call('HSET', KEYS[1], 'changes', made(meta[2], ARGV[1]), 'count', ARGV[3], 'calls', '',
   'utime', digits(math.floor(now_us() / 1000)))
 redis.call('HINCRBY', KEYS[1], 'bytes', 0 - ARGV[4])
 redis.call('HINCRBY', KEYS[1], 'version', 1)
@@ -21,7 +20,5 @@ redis.call('UNLINK', KEYS[6])
 for i = 6, #ARGV do
   if redis.call('HEXISTS', KEYS[4], ARGV[i]) == 1 then redis.call('HSET', KEYS[4], ARGV[i] .. '/superseded', 1) end
 end
-local ttl = tonumber(meta[4])
-expire(ttl, KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
-if redis.call('PTTL', KEYS[3]) > ttl then expire(ttl, KEYS[3]) end
+slide(meta[4], KEYS)
 return {'OK'}

@@ -3,13 +3,13 @@
 -- ARGV[1] attempt  ARGV[2] version it was made from  ARGV[3] config  ARGV[4] ttl ms
 -- Returns {OK} (also for a resend of the same attempt) | {MOVED, version} | {GONE}
 
-local meta = redis.call('HMGET', KEYS[1], 'version', 'attempt', 'lease')
+local meta = redis.call('HMGET', KEYS[1], 'version', 'changes', 'lease')
 if not meta[1] then return {'GONE'} end
-if meta[2] == ARGV[1] then return {'OK'} end
+if is_made(meta[2], ARGV[1]) then return {'OK'} end
 if meta[1] ~= ARGV[2] then return {'MOVED', meta[1]} end
 
 local ms = math.floor(now_us() / 1000)
-redis.call('HSET', KEYS[1], 'attempt', ARGV[1], 'config', ARGV[3], 'ttl', ARGV[4], 'utime', digits(ms))
+redis.call('HSET', KEYS[1], 'changes', made(meta[2], ARGV[1]), 'config', ARGV[3], 'ttl', ARGV[4], 'utime', digits(ms))
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 
 -- A session does not expire under its running turn.
