@@ -3,11 +3,13 @@
 
 import type { QuestionAgain } from './claim.ts';
 import type { Part } from './content.ts';
+import { asChatError } from './errors.ts';
 import { decodeMessage, decodeTurn } from './records.ts';
 import { notLatestTurn } from './refusals.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore } from './session-store.ts';
 import type { StoredSession } from './stored-session.ts';
+import type { Turn } from './turn.ts';
 
 export interface AskedAgain {
   readonly parts: readonly Part[];
@@ -25,14 +27,35 @@ export async function questionAgain(
   { messageCount }: StoredSession,
   store: SessionStore,
 ): Promise<AskedAgain> {
-  const { messages } = decodeTurn(await store.readTurn(key, turnId));
-  if (messages) {
-    const start = Math.max(0, messageCount - 2);
-    const [question, answer] = (await store.readMessages(key, { start, count: 2 })).map(decodeMessage);
-    if (question?.id !== messages[0] || answer?.id !== messages[1]) throw notLatestTurn();
-    return { parts: question?.parts ?? [], again: { turnId, isReplaced: true } };
+  const turn = decodeTurn(await store.readTurn(key, turnId));
+  if (turn.messages) return answered(key, turn, messageCount, store);
+  const kept = await store.readQuestion(key, turnId);
+  if (!kept) throw notLatestTurn();
+  // It was to replace an answer that still stands: so is whatever takes its place.
+  const before = turn.regenerates === undefined ? undefined : await earlier(key, turn.regenerates, store);
+  if (before?.messages) return answered(key, before, messageCount, store);
+  return { parts: decodeMessage(kept).parts, again: { turnId, isReplaced: false } };
+}
+
+/** The turn has to own the last two messages. */
+async function answered(
+  key: SessionKey,
+  { turnId, messages = [] }: Turn,
+  messageCount: number,
+  store: SessionStore,
+): Promise<AskedAgain> {
+  const start = Math.max(0, messageCount - 2);
+  const [question, answer] = (await store.readMessages(key, { start, count: 2 })).map(decodeMessage);
+  if (!question || question.id !== messages[0] || answer?.id !== messages[1]) throw notLatestTurn();
+  return { parts: question.parts, again: { turnId, isReplaced: true } };
+}
+
+/** The ledger may have let it go. */
+async function earlier(key: SessionKey, turnId: string, store: SessionStore): Promise<Turn | undefined> {
+  try {
+    return decodeTurn(await store.readTurn(key, turnId));
+  } catch (error) {
+    if (asChatError(error).code === 'turn_not_found') return undefined;
+    throw error;
   }
-  const question = await store.readQuestion(key, turnId);
-  if (!question) throw notLatestTurn();
-  return { parts: decodeMessage(question).parts, again: { turnId, isReplaced: false } };
 }
