@@ -99,11 +99,14 @@ export class ChatSession {
     return chooseCandidate(this.key, choice, () => this.#readAlive(), this.#deps);
   }
 
-  /** Removes every trace, and cancels a running turn: nothing of it can be written afterwards. */
-  async delete(): Promise<void> {
+  /**
+   * Removes every trace, and cancels a running turn: nothing of it can be written afterwards. Fails with `version_mismatch`,
+   * `session_not_found`.
+   */
+  async delete(ifVersion?: number): Promise<void> {
     const running = this.#deps.running.find(this.key);
     try {
-      await this.#deps.store.delete(this.key);
+      await this.#deps.store.delete(this.key, ifVersion);
     } catch (error) {
       // Gone already, perhaps by this very call whose answer was lost: its turn is gone as well.
       if (asChatError(error).code === 'session_not_found') running?.lose('gone');

@@ -59,8 +59,11 @@ export interface SessionStore extends TurnStore, HistoryStore {
   /** Replaces the configuration. `version_mismatch` when the session has another version than `ifVersion`. */
   update(key: SessionKey, change: UpdateSession): Promise<StoredSession>;
 
-  /** Removes every trace; a running turn can never finish afterwards. Fails with `session_not_found` the second time. */
-  delete(key: SessionKey): Promise<void>;
+  /**
+   * Removes every trace; a running turn can never finish afterwards. Fails with `version_mismatch` when the session has another
+   * version than `ifVersion`, with `session_not_found` the second time.
+   */
+  delete(key: SessionKey, ifVersion?: number): Promise<void>;
 
   /**
    * Rings after every step of a turn of this session, whichever process took it, until the watch is closed; with `frames` when

@@ -138,6 +138,10 @@ test('If-Match lets a change through only for the version it names', async () =>
   expect((await client.post(`${path}/messages`, { message: 'hello' }, { 'if-match': '"3"' })).json.sessionVersion).toBe(
     4,
   );
+  const kept = await client.delete(path, { 'if-match': '"3"' });
+  expect(kept.json).toMatchObject({ status: 412, code: 'version_mismatch', currentVersion: 4 });
+  expect((await client.delete(path, { 'if-match': '"4"' })).status).toBe(204);
+  expect((await client.get(path)).status).toBe(404);
 });
 
 test('a configuration that is too large is refused, as a new session and as a change', async () => {

@@ -188,8 +188,8 @@ export class Client {
     return send(`${this.url}${path}`, 'PATCH', { body, headers });
   }
 
-  delete(path: string): Promise<Answer> {
-    return send(`${this.url}${path}`, 'DELETE');
+  delete(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    return send(`${this.url}${path}`, 'DELETE', { headers });
   }
 
   stream(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): EventStream {

@@ -4,7 +4,7 @@ import type { Idempotency } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
 import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
-import { sessionExists } from '../../chat/refusals.ts';
+import { sessionExists, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
@@ -81,8 +81,9 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     return this.#change(key, (session) => importMessages(session, batch, this.clock.now()));
   }
 
-  async delete(key: SessionKey): Promise<void> {
-    const { running, epoch } = this.shelf.get(key);
+  async delete(key: SessionKey, ifVersion?: number): Promise<void> {
+    const { running, epoch, version } = this.shelf.get(key);
+    if (ifVersion !== undefined && ifVersion !== version) throw versionMismatch(version);
     this.shelf.remove(key);
     this.doorbells.ring(key);
     if (running) queueMicrotask(() => this.tellCancel({ key, epoch, keep: 'none' }));

@@ -75,9 +75,10 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
     return this.#readAndNote(key);
   }
 
-  async delete(key: SessionKey): Promise<void> {
-    const [outcome, activity, made, epoch, holder] = await this.access.run(SCRIPTS.delete, key, []);
+  async delete(key: SessionKey, ifVersion?: number): Promise<void> {
+    const [outcome, activity, made, epoch, holder] = await this.access.run(SCRIPTS.delete, key, [ifVersion ?? '']);
     if (outcome === 'GONE') throw sessionNotFound();
+    if (outcome === 'MOVED') throw versionMismatch(number(activity));
     if (holder) this.tellProducer(text(holder), { key, epoch: number(epoch), keep: 'none' });
     this.own.list.forgetSoon(key, number(activity));
     this.#creations.forgetSoon(key.owner, text(made));

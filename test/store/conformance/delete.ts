@@ -45,6 +45,17 @@ export function deleteBehaves(bench: Bench): void {
       expect(await refusalOf(store.delete(aKey()))).toBe('session_not_found');
     });
 
+    it('is refused for another version than the one it names', async () => {
+      const { store, other } = bench;
+      const key = aKey();
+      await store.create(key, aSession());
+      await store.update(key, aChange(1));
+      expect(await refusalOf(other.delete(key, 1))).toBe('version_mismatch');
+      expect((await store.read(key)).version).toBe(2);
+      await other.delete(key, 2);
+      expect(await isGone(store, key)).toBe(true);
+    });
+
     it('takes a running turn from its producer for good', async () => {
       const { store, other } = bench;
       const key = aKey();
