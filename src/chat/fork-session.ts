@@ -6,6 +6,7 @@ import { type KeptMessage, openCalls } from './content.ts';
 import { ChatError, invalidField } from './errors.ts';
 import { decodeConfig, decodeMessage, encodeLimitedConfig, encodeMessage } from './records.ts';
 import type { SessionKey } from './session.ts';
+import type { SessionStore } from './session-store.ts';
 import type { StoredSession } from './stored-session.ts';
 
 export interface Fork {
@@ -18,6 +19,8 @@ export interface Fork {
 
 /** How often a history is read again that changes meanwhile. */
 const READS_MAX = 8;
+/** So many messages at a time. */
+const MESSAGES_READ = 200;
 
 /**
  * The new session: of the same owner, independent from then on. Messages keep their ids; turns stay with the session that
@@ -32,41 +35,65 @@ export async function forkSession(key: SessionKey, fork: Fork, deps: ChatDepende
   // Before the original is read, which may have changed since.
   const made = idempotency && (await store.recallCreation(key.owner, idempotency));
   if (made) return made;
-  const { stored, messages } = await readWhole(key, deps);
-  const kept = messages.slice(0, lengthTo(atMessageId, messages));
+  const { stored, copies, last } = await copyWhole(key, atMessageId, deps);
+  if (last && last.author !== 'bot') throw invalidField('/atMessageId', 'must name a bot message');
   const config = { ...decodeConfig(stored.config), ...(displayName === undefined ? {} : { displayName }) };
   return store.create(
     { owner: key.owner, sessionId: id ?? newId() },
     {
       config: encodeLimitedConfig(config, chatLimits.configBytesMax),
       ttlS: stored.ttlS,
-      messages: kept.map(({ turnId: _turnId, ...message }) => encodeMessage(message)),
-      openCalls: openCalls(kept.at(-1)),
+      messages: copies,
+      openCalls: openCalls(last),
       attempt: newId(),
       ...(idempotency ? { idempotency } : {}),
     },
   );
 }
 
+interface Copy {
+  readonly copies: readonly Uint8Array[];
+  readonly last: KeptMessage | undefined;
+}
+
 /** Of one version: what is read while the history is changed may be of two. */
-async function readWhole(
+async function copyWhole(
   key: SessionKey,
+  atMessageId: string | undefined,
   { store }: ChatDependencies,
-): Promise<{ readonly stored: StoredSession; readonly messages: readonly KeptMessage[] }> {
+): Promise<Copy & { readonly stored: StoredSession }> {
   let stored = await store.read(key);
   for (let reads = 0; reads < READS_MAX; reads += 1) {
-    const messages = await store.readMessages(key, { start: 0, count: stored.messageCount });
+    const copy = await copyMessages(key, stored.messageCount, atMessageId, store);
     const now = await store.read(key);
-    if (now.version === stored.version) return { stored, messages: messages.map(decodeMessage) };
+    if (now.version === stored.version) {
+      if (!copy) throw invalidField('/atMessageId', 'names no message of the history');
+      return { stored, ...copy };
+    }
     stored = now;
   }
   throw new ChatError('overloaded', 'The session changes faster than it can be read.', { retryAfterS: 1 });
 }
 
-function lengthTo(atMessageId: string | undefined, messages: readonly KeptMessage[]): number {
-  if (atMessageId === undefined) return messages.length;
-  const at = messages.findIndex(({ id }) => id === atMessageId);
-  if (at < 0) throw invalidField('/atMessageId', 'names no message of the history');
-  if (messages[at]?.author !== 'bot') throw invalidField('/atMessageId', 'must name a bot message');
-  return at + 1;
+/** Page by page: a history of many megabytes must not hold up everybody else. `undefined` when the message is not there. */
+async function copyMessages(
+  key: SessionKey,
+  messageCount: number,
+  atMessageId: string | undefined,
+  store: SessionStore,
+): Promise<Copy | undefined> {
+  const copies: Uint8Array[] = [];
+  let last: KeptMessage | undefined;
+  for (let start = 0; start < messageCount; start += MESSAGES_READ) {
+    for (const bytes of await store.readMessages(key, {
+      start,
+      count: Math.min(MESSAGES_READ, messageCount - start),
+    })) {
+      last = decodeMessage(bytes);
+      const { turnId: _turnId, ...message } = last;
+      copies.push(encodeMessage(message));
+      if (last.id === atMessageId) return { copies, last };
+    }
+  }
+  return atMessageId === undefined ? { copies, last } : undefined;
 }
