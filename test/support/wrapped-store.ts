@@ -21,6 +21,7 @@ export function wrapStore(store: SessionStore, changed: (store: SessionStore) =>
     renew: (...args) => store.renew(...args),
     reap: (...args) => store.reap(...args),
     readTurn: (...args) => store.readTurn(...args),
+    listTurns: (...args) => store.listTurns(...args),
     requestCancel: (...args) => store.requestCancel(...args),
     onCancel: (...args) => store.onCancel(...args),
     readEvents: (...args) => store.readEvents(...args),

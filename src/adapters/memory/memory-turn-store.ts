@@ -2,8 +2,8 @@
 
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
-import { turnNotFound } from '../../chat/refusals.ts';
-import type { SessionKey } from '../../chat/session.ts';
+import { invalidPageToken, turnNotFound } from '../../chat/refusals.ts';
+import type { Page, SessionKey } from '../../chat/session.ts';
 import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type {
@@ -114,10 +114,20 @@ export class MemoryTurnStore implements TurnStore {
   }
 
   async readTurn(key: SessionKey, turnId: string): Promise<StoredTurn> {
-    const session = this.shelf.get(key);
-    const turn = session.turns.get(turnId);
+    const turn = storedTurn(this.shelf.get(key), turnId);
     if (!turn) throw turnNotFound();
-    return { record: session.fullRecords.get(turnId) ?? turn.record, isSuperseded: turn.isSuperseded === true };
+    return turn;
+  }
+
+  async listTurns(key: SessionKey, pageSize: number, pageToken?: string): Promise<Page<StoredTurn>> {
+    const before = pageToken === undefined ? Number.POSITIVE_INFINITY : placeIn(pageToken);
+    const session = this.shelf.get(key);
+    // Of all that are kept: a few references, of a ledger that is never long.
+    const older = [...session.turns].filter(([, { place }]) => place < before).reverse();
+    const page = older.slice(0, pageSize);
+    const items = page.map(([turnId]) => storedTurn(session, turnId)).filter((turn) => turn !== undefined);
+    const last = page.at(-1)?.[1];
+    return last && older.length > pageSize ? { items, nextPageToken: `turn-${last.place}` } : { items };
   }
 
   async epochOf(key: SessionKey, turnId: string): Promise<number> {
@@ -144,4 +154,15 @@ export class MemoryTurnStore implements TurnStore {
     this.shelf.touch(key, session);
     this.doorbells.ring(key);
   }
+}
+
+function storedTurn({ turns, fullRecords }: MemorySession, turnId: string): StoredTurn | undefined {
+  const turn = turns.get(turnId);
+  return turn && { record: fullRecords.get(turnId) ?? turn.record, isSuperseded: turn.isSuperseded === true };
+}
+
+function placeIn(token: string): number {
+  const match = /^turn-(\d{1,15})$/.exec(token);
+  if (!match) throw invalidPageToken();
+  return Number(match[1]);
 }

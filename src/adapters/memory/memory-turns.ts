@@ -32,7 +32,6 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   session.log = session.log.filter((entry) => entry.epoch === epoch);
   session.epoch = epoch + 1;
   session.running = { turnId: turn.turnId, attempt: turn.attempt, leaseUntilMs: nowMs + turn.leaseMs, seq: 0 };
-  session.turns.delete(turn.turnId);
   keepRecord(session, turn, { epoch: session.epoch, record: turn.record }, nowMs);
   session.line = session.line.filter(({ turnId }) => turnId !== turn.turnId);
   session.question = turn.question;
@@ -73,7 +72,11 @@ function keepRecord(
   nowMs: number,
 ): void {
   const { turnId, idempotency } = turn;
+  // Who waited keeps the place that it came to: to whoever pages through the ledger a turn that moves would be lost.
+  const place = session.turns.get(turnId)?.place ?? session.turnPlace + 1;
+  session.turnPlace = Math.max(session.turnPlace, place);
   session.turns.set(turnId, {
+    place,
     epoch,
     record,
     ...(idempotency ? { idempotencyKey: idempotency.key } : {}),
@@ -106,7 +109,7 @@ export function leave(session: MemorySession, turn: LeaveLine, rules: LedgerRule
   session.line = session.line.filter((waiting) => waiting !== own);
   endRecord(session, turn, session.version);
   session.turnBytes += turn.record.length;
-  trimLedger(session, rules);
+  trimLedger(session, turn.turnId, rules);
   return true;
 }
 
@@ -150,7 +153,7 @@ export function finish(session: MemorySession, turn: FinishTurn, rules: LedgerRu
   if (turn.fullRecord) session.fullRecords.set(turn.turnId, turn.fullRecord);
   endRecord(session, turn, version);
   session.turnBytes += turn.record.length;
-  trimLedger(session, rules);
+  trimLedger(session, turn.turnId, rules);
   addUsage(session, turn.usage);
   session.running = undefined;
   return { outcome: 'finished', version };
@@ -175,13 +178,14 @@ function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Ui
   session.fullRecords.clear();
 }
 
-function trimLedger(session: MemorySession, { ledgerTurnsMax, ledgerBytesMax }: LedgerRules): void {
+/** The oldest turns go, but for those that have not ended, and the one that just has, however large it is. */
+function trimLedger(session: MemorySession, endedId: string, { ledgerTurnsMax, ledgerBytesMax }: LedgerRules): void {
   for (const [turnId, { record, end, idempotencyKey }] of session.turns) {
-    const isWithin = session.turns.size <= ledgerTurnsMax && session.turnBytes <= ledgerBytesMax;
-    if (isWithin || session.turns.size <= 1) return;
+    if (session.turns.size <= ledgerTurnsMax && session.turnBytes <= ledgerBytesMax) return;
+    if (turnId === endedId || end === undefined) continue;
     session.turns.delete(turnId);
     if (idempotencyKey !== undefined) session.sends.delete(idempotencyKey);
-    if (end !== undefined) session.turnBytes -= record.length;
+    session.turnBytes -= record.length;
   }
 }
 
@@ -224,7 +228,7 @@ export function reap(session: MemorySession, turn: ReapTurn, rules: LedgerRules,
   session.log.push({ epoch: turn.epoch, batch });
   endRecord(session, turn, 'reaped');
   session.turnBytes += turn.record.length;
-  trimLedger(session, rules);
+  trimLedger(session, turn.turnId, rules);
   session.running = undefined;
   return true;
 }

@@ -11,7 +11,7 @@ if meta[1] ~= ARGV[2] or meta[2] ~= ARGV[1] or tonumber(meta[3]) > ms then retur
 redis.call('XADD', KEYS[3], ARGV[2] .. '-' .. ARGV[3], 'after', meta[5], 'frames', ARGV[4])
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[5], ARGV[1] .. '/end', 'reaped')
 redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[5])
-trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], ARGV[7], ARGV[8])
+trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], ARGV[1], ARGV[7], ARGV[8])
 -- Without a running turn, whatever the lost producer still writes is refused.
 redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq', 'holder', 'cancel')
 redis.call('HSET', KEYS[1], 'utime', digits(ms))
