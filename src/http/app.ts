@@ -24,6 +24,7 @@ import { rewindSession } from './sessions/rewind-session.ts';
 import { updateSession } from './sessions/update-session.ts';
 import { cancelTurn } from './turns/cancel-turn.ts';
 import { getTurn } from './turns/get-turn.ts';
+import { listTurns } from './turns/list-turns.ts';
 import { streamTurn } from './turns/stream-turn.ts';
 import { validatorCompiler } from './validation.ts';
 
@@ -58,6 +59,7 @@ const ROUTES = [
   listMessages,
   sendMessage,
   streamMessage,
+  listTurns,
   getTurn,
   streamTurn,
   cancelTurn,

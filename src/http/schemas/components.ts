@@ -15,6 +15,7 @@ import {
   Sent,
   StreamMessage,
   Turn,
+  TurnPage,
   TurnWithoutTexts,
 } from './turn.ts';
 
@@ -37,6 +38,7 @@ export const COMPONENTS = [
   Citation,
   GroundingMetadata,
   Sent,
+  TurnPage,
   TurnWithoutTexts,
   CandidateWithoutText,
   TurnQueued,
