@@ -36,6 +36,7 @@ import type { StoredSession } from './stored-session.ts';
 import { isOpen, type Turn } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
 import type { Keep } from './turn-machine.ts';
+import { pageOfTurns, type TurnPageRequest } from './turn-page.ts';
 import { type ViewRequest, viewTurn } from './view-turn.ts';
 import type { WaitingTurn } from './waiting-turn.ts';
 
@@ -164,6 +165,11 @@ export class ChatSession {
     if (turn.state === 'QUEUED') await dropWaiting(this.key, turnId, this.#deps);
     else await this.#readAlive();
     return this.#readTurn(turnId);
+  }
+
+  /** All turns that are kept, page by page, each as `turn` gives it. Promises and errors: `pageOfTurns`. */
+  turns(request: TurnPageRequest): Promise<Page<Turn>> {
+    return pageOfTurns(this.#deps.store, this.key, request, (turnId) => this.turn(turnId));
   }
 
   /** Ends a running turn, on whatever replica. Promises and errors: `cancelTurn`. */

@@ -2,7 +2,7 @@
 
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from './claim.ts';
 import type { Usage } from './language-model.ts';
-import type { SessionKey } from './session.ts';
+import type { Page, SessionKey } from './session.ts';
 import type { TurnEndState } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
 import type { Keep } from './turn-machine.ts';
@@ -124,7 +124,17 @@ export interface TurnStore {
   /** What a turn was asked that did not commit, if it is the newest that has begun; `undefined` otherwise. */
   readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined>;
 
-  /** The epoch that the turn began with, under which its frames are. Fails with `turn_not_found`. */
+  /**
+   * Turns as `readTurn` gives them, the newest first, by when they came: also those that run and wait. A page may be shorter
+   * than asked for; the token tells whether there is more. What has been paged through stays in its place, whatever comes
+   * or begins; the oldest make room. Costs O(page). Fails with `invalid_page_token`.
+   */
+  listTurns(key: SessionKey, pageSize: number, pageToken?: string): Promise<Page<StoredTurn>>;
+
+  /**
+   * The epoch that the turn began with, under which its frames are; no whole number when it has done nothing but wait. Fails
+   * with `turn_not_found`.
+   */
   epochOf(key: SessionKey, turnId: string): Promise<number>;
 
   /** Frames of one turn after `afterSeq`, as far as they were flushed; empty when the log is gone. */

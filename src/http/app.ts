@@ -27,6 +27,7 @@ import { updateSession } from './sessions/update-session.ts';
 import { cancelTurn } from './turns/cancel-turn.ts';
 import { chooseCandidate } from './turns/choose-candidate.ts';
 import { getTurn } from './turns/get-turn.ts';
+import { listTurns } from './turns/list-turns.ts';
 import { regenerate } from './turns/regenerate.ts';
 import { regenerateStream } from './turns/regenerate-stream.ts';
 import { streamTurn } from './turns/stream-turn.ts';
@@ -65,6 +66,7 @@ const ROUTES = [
   sendMessage,
   streamMessage,
   importMessages,
+  listTurns,
   getTurn,
   streamTurn,
   cancelTurn,

@@ -18,6 +18,7 @@ import { lineBehaves } from './conformance/line.ts';
 import { listBehaves } from './conformance/list.ts';
 import { rewindBehaves } from './conformance/rewind.ts';
 import { sessionBehaves } from './conformance/session.ts';
+import { turnListBehaves } from './conformance/turn-list.ts';
 import { watchBehaves } from './conformance/watch.ts';
 
 export interface StoreUnderTest {
@@ -57,6 +58,7 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
     finishBehaves(bench);
     leaseBehaves(bench);
     ledgerBehaves(bench);
+    turnListBehaves(bench);
     listBehaves(bench);
     lifetimeBehaves(bench);
     watchBehaves(bench);

@@ -11,8 +11,8 @@ import {
   versionMismatch,
 } from '../../chat/refusals.ts';
 import type { UpdateSession } from '../../chat/session-store.ts';
+import { recall } from './memory-ledger.ts';
 import { type MemorySession, sizeOf } from './memory-session.ts';
-import { recall } from './memory-turns.ts';
 
 interface Change {
   readonly ifVersion: number;

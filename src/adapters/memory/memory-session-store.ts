@@ -10,9 +10,9 @@ import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '..
 import type { StoredSession } from '../../chat/stored-session.ts';
 import { activityOf } from './activity-list.ts';
 import { choose, importMessages, rewind, update } from './memory-history.ts';
+import type { LedgerRules } from './memory-ledger.ts';
 import { type MemorySession, newSession, presentStored } from './memory-session.ts';
 import { MemoryTurnStore } from './memory-turn-store.ts';
-import type { LedgerRules } from './memory-turns.ts';
 
 export interface MemoryRules extends LedgerRules {
   /** Sessions of all owners together; the process must not run out of memory. */

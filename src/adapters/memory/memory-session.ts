@@ -9,6 +9,8 @@ import type { Keep } from '../../chat/turn-machine.ts';
 import type { EventBatch } from '../../chat/turn-store.ts';
 
 interface TurnRecord {
+  /** Counted from 1, in the order in which they came. */
+  readonly place: number;
   readonly epoch: number;
   readonly idempotencyKey?: string;
   record: Uint8Array;
@@ -61,8 +63,10 @@ export interface MemorySession {
   readonly bornEpoch: number;
   epoch: number;
   running?: Running | undefined;
-  /** In order of their beginning. */
+  /** In order of their places. */
   readonly turns: Map<string, TurnRecord>;
+  /** The last one that was given. */
+  turnPlace: number;
   turnBytes: number;
   /** Records with all candidates: of the turn that owns the last messages, and of the newest one. */
   readonly fullRecords: Map<string, Uint8Array>;
@@ -96,6 +100,7 @@ export function newSession(given: CreateSession, bornEpoch: number, nowMs: numbe
     bornEpoch,
     epoch: bornEpoch,
     turns: new Map(),
+    turnPlace: 0,
     turnBytes: 0,
     fullRecords: new Map(),
     questions: new Map(),

@@ -2,8 +2,8 @@
 
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
-import { turnNotFound } from '../../chat/refusals.ts';
-import type { SessionKey } from '../../chat/session.ts';
+import { invalidPageToken, turnNotFound } from '../../chat/refusals.ts';
+import type { Page, SessionKey } from '../../chat/session.ts';
 import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type {
@@ -18,19 +18,9 @@ import type {
   TurnStore,
 } from '../../chat/turn-store.ts';
 import { Doorbells } from './doorbells.ts';
+import { type LedgerRules, recall } from './memory-ledger.ts';
 import { eventsAfter, type MemorySession } from './memory-session.ts';
-import {
-  append,
-  begin,
-  finish,
-  type LedgerRules,
-  leave,
-  letGo,
-  reap,
-  recall,
-  renew,
-  requestCancel,
-} from './memory-turns.ts';
+import { append, begin, finish, leave, letGo, reap, renew, requestCancel } from './memory-turns.ts';
 import { SessionShelf } from './session-shelf.ts';
 
 /** Members of the port; promises and errors are described there. */
@@ -114,10 +104,20 @@ export class MemoryTurnStore implements TurnStore {
   }
 
   async readTurn(key: SessionKey, turnId: string): Promise<StoredTurn> {
-    const session = this.shelf.get(key);
-    const turn = session.turns.get(turnId);
+    const turn = storedTurn(this.shelf.get(key), turnId);
     if (!turn) throw turnNotFound();
-    return { record: session.fullRecords.get(turnId) ?? turn.record, isSuperseded: turn.isSuperseded === true };
+    return turn;
+  }
+
+  async listTurns(key: SessionKey, pageSize: number, pageToken?: string): Promise<Page<StoredTurn>> {
+    const before = pageToken === undefined ? Number.POSITIVE_INFINITY : placeIn(pageToken);
+    const session = this.shelf.get(key);
+    // Of all that are kept: a few references, of a ledger that is never long.
+    const older = [...session.turns].filter(([, { place }]) => place < before).reverse();
+    const page = older.slice(0, pageSize);
+    const items = page.map(([turnId]) => storedTurn(session, turnId)).filter((turn) => turn !== undefined);
+    const last = page.at(-1)?.[1];
+    return last && older.length > pageSize ? { items, nextPageToken: `turn-${last.place}` } : { items };
   }
 
   async readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined> {
@@ -148,4 +148,15 @@ export class MemoryTurnStore implements TurnStore {
     this.shelf.touch(key, session);
     this.doorbells.ring(key);
   }
+}
+
+function storedTurn({ turns, fullRecords }: MemorySession, turnId: string): StoredTurn | undefined {
+  const turn = turns.get(turnId);
+  return turn && { record: fullRecords.get(turnId) ?? turn.record, isSuperseded: turn.isSuperseded === true };
+}
+
+function placeIn(token: string): number {
+  const match = /^turn-(\d{1,15})$/.exec(token);
+  if (!match) throw invalidPageToken();
+  return Number(match[1]);
 }

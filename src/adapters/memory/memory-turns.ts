@@ -1,9 +1,10 @@
 // The steps of a turn on a session in memory. Single-threaded, so each function is one atomic step.
 
-import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
+import type { BeginTurn, Begun, Holder, LeaveLine } from '../../chat/claim.ts';
 import type { Usage } from '../../chat/language-model.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type { Appended, EventBatch, Finished, FinishTurn, Lost, ReapTurn, Renewed } from '../../chat/turn-store.ts';
+import { endRecord, keepRecord, type LedgerRules, recall, trimLedger } from './memory-ledger.ts';
 import {
   canBeAsked,
   keepNewest,
@@ -12,11 +13,6 @@ import {
   type Running,
   sizeOf,
 } from './memory-session.ts';
-
-export interface LedgerRules {
-  readonly ledgerTurnsMax: number;
-  readonly ledgerBytesMax: number;
-}
 
 export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): Begun {
   const { running, epoch, version, history } = session;
@@ -43,7 +39,6 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   session.log = session.log.filter((entry) => entry.epoch === epoch);
   session.epoch = epoch + 1;
   session.running = { turnId: turn.turnId, attempt: turn.attempt, leaseUntilMs: nowMs + turn.leaseMs, seq: 0 };
-  session.turns.delete(turn.turnId);
   keepRecord(session, turn, { epoch: session.epoch, record: turn.record }, nowMs);
   session.line = session.line.filter(({ turnId }) => turnId !== turn.turnId);
   session.questions.set(turn.turnId, turn.question);
@@ -77,23 +72,6 @@ function takePlace(session: MemorySession, turn: BeginTurn, holder: Holder, nowM
   return { outcome: 'waits', place: line.findIndex(({ turnId }) => turnId === turn.turnId) + 1, holder };
 }
 
-function keepRecord(
-  session: MemorySession,
-  turn: BeginTurn,
-  { epoch, record }: { readonly epoch: number; readonly record: Uint8Array },
-  nowMs: number,
-): void {
-  const { turnId, idempotency } = turn;
-  session.turns.set(turnId, {
-    epoch,
-    record,
-    ...(idempotency ? { idempotencyKey: idempotency.key } : {}),
-  });
-  if (!idempotency) return;
-  const { key, fingerprint, ttlMs } = idempotency;
-  session.sends.set(key, { fingerprint, expireTimeMs: nowMs + ttlMs, turnId });
-}
-
 /** Take back a claim. */
 export function letGo(session: MemorySession, { turnId, attempt }: Pick<BeginTurn, 'turnId' | 'attempt'>): void {
   const { running, line, turns, sends } = session;
@@ -117,16 +95,8 @@ export function leave(session: MemorySession, turn: LeaveLine, rules: LedgerRule
   session.line = session.line.filter((waiting) => waiting !== own);
   endRecord(session, turn, session.version);
   session.turnBytes += turn.record.length;
-  trimLedger(session, rules);
+  trimLedger(session, turn.turnId, rules);
   return true;
-}
-
-/** What an idempotency key stands for. */
-export function recall(session: MemorySession, idempotency: Idempotency, nowMs: number): Recalled | undefined {
-  const kept = session.sends.get(idempotency.key);
-  if (!kept || kept.expireTimeMs <= nowMs) return undefined;
-  if (kept.fingerprint !== idempotency.fingerprint) return { outcome: 'idempotency_mismatch' };
-  return { outcome: 'repeated', turnId: kept.turnId };
 }
 
 export function append(session: MemorySession, epoch: number, batch: EventBatch): Appended {
@@ -158,19 +128,10 @@ export function finish(session: MemorySession, turn: FinishTurn, rules: LedgerRu
   if (turn.fullRecord) session.fullRecords.set(turn.turnId, turn.fullRecord);
   endRecord(session, turn, version);
   session.turnBytes += turn.record.length;
-  trimLedger(session, rules);
+  trimLedger(session, turn.turnId, rules);
   addUsage(session, turn.usage);
   session.running = undefined;
   return { outcome: 'finished', version };
-}
-
-function endRecord(
-  session: MemorySession,
-  { turnId, record }: FinishTurn | ReapTurn | LeaveLine,
-  end: number | 'reaped',
-): void {
-  const kept = session.turns.get(turnId);
-  if (kept) session.turns.set(turnId, { ...kept, record, end });
 }
 
 function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Uint8Array, Uint8Array]): void {
@@ -188,16 +149,7 @@ function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Ui
   session.fullRecords.clear();
 }
 
-function trimLedger(session: MemorySession, { ledgerTurnsMax, ledgerBytesMax }: LedgerRules): void {
-  for (const [turnId, { record, end, idempotencyKey }] of session.turns) {
-    const isWithin = session.turns.size <= ledgerTurnsMax && session.turnBytes <= ledgerBytesMax;
-    if (isWithin || session.turns.size <= 1) return;
-    session.turns.delete(turnId);
-    if (idempotencyKey !== undefined) session.sends.delete(idempotencyKey);
-    if (end !== undefined) session.turnBytes -= record.length;
-  }
-}
-
+/** The oldest turns go, but for those that have not ended, and the one that just has, however large it is. */
 function addUsage(session: MemorySession, usage: Usage | undefined): void {
   if (!usage) return;
   const { promptTokens, outputTokens, thoughtTokens, cachedTokens, totalTokens } = session.usage;
@@ -238,7 +190,7 @@ export function reap(session: MemorySession, turn: ReapTurn, rules: LedgerRules,
   endRecord(session, turn, 'reaped');
   keepNewest(session, turn.turnId);
   session.turnBytes += turn.record.length;
-  trimLedger(session, rules);
+  trimLedger(session, turn.turnId, rules);
   session.running = undefined;
   return true;
 }

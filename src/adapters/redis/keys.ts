@@ -12,9 +12,10 @@ export interface SessionKeys {
   /** Stream: frames of the running turn and of the one before it. */
   readonly events: string;
   /** Hash: turn id → record, `<turn id>/end` → session version when it had ended, `<turn id>/idem` → idempotency key,
-   * `<turn id>/superseded` when its messages have been removed, `<turn id>/wait` → until when its process is there to begin it, while it waits. */
+   * `<turn id>/superseded` when its messages have been removed, `<turn id>/wait` → until when its process is there to begin it, while it waits,
+   * `<turn id>/epoch` when it has waited before it began. */
   readonly turns: string;
-  /** Sorted set: turn id by epoch. */
+  /** Sorted set: turn id by the epoch that it began with, or, if it had to wait, by half of one, of the time when it came. */
   readonly ledger: string;
   /** Hash: `<turn id>/question` until it is answered, and turn id → all candidates, of the newest turns. */
   readonly newest: string;

@@ -1,9 +1,10 @@
 // What is read of turns: records, epochs, frames. Reads only, so none of them needs a script.
 
-import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
-import type { SessionKey } from '../../chat/session.ts';
+import { invalidPageToken, sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
+import type { Page, SessionKey } from '../../chat/session.ts';
 import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
 import type { EventBatch, StoredTurn } from '../../chat/turn-store.ts';
+import { type Place, placesAfter } from './newest-first.ts';
 import type { SessionAccess } from './session-access.ts';
 import { number, text } from './stored-session.ts';
 
@@ -17,17 +18,29 @@ export class RedisTurnReads {
 
   async readTurn(key: SessionKey, turnId: string): Promise<StoredTurn> {
     const { redis } = this.access;
-    const { meta, turns, newest } = this.access.keys(key);
-    const [exists, kept, full] = await Promise.all([
+    const { meta } = this.access.keys(key);
+    const [exists, [turn]] = await Promise.all([redis.call('EXISTS', meta), this.#readTurns(key, [turnId])]);
+    if (exists === 0) throw sessionNotFound();
+    if (!turn) throw turnNotFound();
+    return turn;
+  }
+
+  async listTurns(key: SessionKey, pageSize: number, pageToken?: string): Promise<Page<StoredTurn>> {
+    const cursor = pageToken === undefined ? undefined : placeIn(pageToken);
+    const { redis } = this.access;
+    const { meta, ledger } = this.access.keys(key);
+    const [exists, places] = await Promise.all([
       redis.call('EXISTS', meta),
-      redis.call('HMGET', turns, turnId, `${turnId}/superseded`),
-      redis.call('HGET', newest, turnId),
+      // One more than asked for tells whether there is a next page.
+      placesAfter(redis, ledger, cursor, pageSize + 1),
     ]);
     if (exists === 0) throw sessionNotFound();
-    const [chosenOnly, superseded] = kept as (Uint8Array | null)[];
-    const record = (full as Uint8Array | null) ?? chosenOnly;
-    if (!record) throw turnNotFound();
-    return { record, isSuperseded: Boolean(superseded) };
+    const page = places.slice(0, pageSize);
+    const turnIds = page.map(({ member }) => member);
+    // What has made room since is passed over.
+    const items = (await this.#readTurns(key, turnIds)).filter((turn) => turn !== undefined);
+    const last = page.at(-1);
+    return last && places.length > pageSize ? { items, nextPageToken: tokenOf(last) } : { items };
   }
 
   async readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined> {
@@ -37,11 +50,15 @@ export class RedisTurnReads {
 
   async epochOf(key: SessionKey, turnId: string): Promise<number> {
     const { redis } = this.access;
-    const { meta, ledger } = this.access.keys(key);
-    const [exists, epoch] = await Promise.all([redis.call('EXISTS', meta), redis.call('ZSCORE', ledger, turnId)]);
+    const { meta, turns, ledger } = this.access.keys(key);
+    const [exists, epoch, place] = await Promise.all([
+      redis.call('EXISTS', meta),
+      redis.call('HGET', turns, `${turnId}/epoch`),
+      redis.call('ZSCORE', ledger, turnId),
+    ]);
     if (exists === 0) throw sessionNotFound();
-    if (epoch === null) throw turnNotFound();
-    return number(epoch);
+    if (place === null) throw turnNotFound();
+    return number(epoch ?? place);
   }
 
   async readFrames(key: SessionKey, epoch: number, afterSeq: number): Promise<readonly EventBatch[]> {
@@ -64,6 +81,21 @@ export class RedisTurnReads {
     return { epoch: number(epoch), seq: turn ? 0 : REAPER_SEQ };
   }
 
+  /** In the order of the ids; `undefined` for those that the ledger does not hold. */
+  async #readTurns(key: SessionKey, turnIds: readonly string[]): Promise<readonly (StoredTurn | undefined)[]> {
+    if (turnIds.length === 0) return [];
+    const { redis } = this.access;
+    const { turns, newest } = this.access.keys(key);
+    const [kept, full] = (await Promise.all([
+      redis.call('HMGET', turns, ...turnIds.flatMap((turnId) => [turnId, `${turnId}/superseded`])),
+      redis.call('HMGET', newest, ...turnIds),
+    ])) as (Uint8Array | null)[][];
+    return turnIds.map((_turnId, index) => {
+      const record = full?.[index] ?? kept?.[2 * index];
+      return record ? { record, isSuperseded: Boolean(kept?.[2 * index + 1]) } : undefined;
+    });
+  }
+
   /** An entry's id is that of its last event. */
   async #readEntries(key: SessionKey, from: string, to: string) {
     const { events } = this.access.keys(key);
@@ -73,4 +105,14 @@ export class RedisTurnReads {
       return { epoch, batch: { afterSeq: number(after), lastSeq, frames: frames ?? new Uint8Array() } };
     });
   }
+}
+
+function tokenOf({ score, member }: Place): string {
+  return `turn-${score}.${member}`;
+}
+
+function placeIn(token: string): Place {
+  const match = /^turn-(\d{1,16}(?:\.5)?)\.([A-Za-z0-9_-]{1,128})$/.exec(token);
+  if (!match?.[1] || !match[2]) throw invalidPageToken();
+  return { score: Number(match[1]), member: match[2] };
 }

@@ -6,17 +6,12 @@ import type { Page, SessionKey } from '../../chat/session.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
 import { Errands } from './errands.ts';
 import { sessionKeys, sessionListKey } from './keys.ts';
+import { type Place, placesAfter } from './newest-first.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { SCRIPTS } from './scripts.ts';
-import { number, readStored, text } from './stored-session.ts';
+import { readStored } from './stored-session.ts';
 
-/** A place in the list: what comes after it is older, or as old with a smaller id. */
-interface Cursor {
-  readonly score: number;
-  readonly sessionId: string;
-}
-
-interface Member extends Cursor {
+interface Member extends Place {
   readonly stored: StoredSession | undefined;
 }
 
@@ -52,7 +47,7 @@ export class SessionList {
 
   /** For a session that was deleted, with the time of its newest activity: one made again since is not forgotten. */
   forgetSoon({ owner, sessionId }: SessionKey, activityMs: number): void {
-    this.#errands.run(this.#forget(owner, { sessionId, score: activityMs }));
+    this.#errands.run(this.#forget(owner, { member: sessionId, score: activityMs }));
   }
 
   /** Costs O(page). A page may be shorter than asked for when many members had gone; the token tells if there is more. */
@@ -70,7 +65,7 @@ export class SessionList {
       if (members.length <= wanted) return { items };
       if (items.length === pageSize) break;
     }
-    return cursor ? { items, nextPageToken: `${cursor.score}.${cursor.sessionId}` } : { items };
+    return cursor ? { items, nextPageToken: `${cursor.score}.${cursor.member}` } : { items };
   }
 
   /** Waits for what was left to do later, so that closing loses nothing. */
@@ -78,27 +73,13 @@ export class SessionList {
     return this.#errands.settle();
   }
 
-  async #membersAfter(owner: string, cursor: Cursor | undefined, count: number): Promise<readonly Member[]> {
-    const list = sessionListKey(this.#prefix, owner);
-    const from = cursor ? String(cursor.score) : '+inf';
-    const members: Cursor[] = [];
-    // Sessions of the same millisecond as the cursor are met again and passed over, however many they are.
-    for (let offset = 0; members.length < count; ) {
-      const args = [from, '-inf', 'BYSCORE', 'REV', 'LIMIT', offset, count, 'WITHSCORES'];
-      const reply = (await this.#redis.call('ZRANGE', list, ...args)) as Uint8Array[];
-      for (let i = 0; i < reply.length; i += 2) {
-        const member = { sessionId: text(reply[i]), score: number(reply[i + 1]) };
-        if (!cursor || isAfter(member, cursor)) members.push(member);
-      }
-      offset += reply.length / 2;
-      if (reply.length < 2 * count) break;
-    }
-    const page = members.slice(0, count);
+  async #membersAfter(owner: string, cursor: Place | undefined, count: number): Promise<readonly Member[]> {
+    const places = await placesAfter(this.#redis, sessionListKey(this.#prefix, owner), cursor, count);
     const stored = await this.#read(
       owner,
-      page.map(({ sessionId }) => sessionId),
+      places.map(({ member }) => member),
     );
-    return page.map((member, index) => ({ ...member, stored: stored[index] }));
+    return places.map((place, index) => ({ ...place, stored: stored[index] }));
   }
 
   #read(owner: string, sessionIds: readonly string[]): Promise<(StoredSession | undefined)[]> {
@@ -110,18 +91,13 @@ export class SessionList {
     );
   }
 
-  async #forget(owner: string, { sessionId, score }: Cursor): Promise<void> {
-    await this.#redis.run(SCRIPTS.forget, [sessionListKey(this.#prefix, owner)], [sessionId, score]);
+  async #forget(owner: string, { member, score }: Place): Promise<void> {
+    await this.#redis.run(SCRIPTS.forget, [sessionListKey(this.#prefix, owner)], [member, score]);
   }
 }
 
-/** Redis orders members of one score by their bytes; reversed, the greater one comes first. */
-function isAfter(member: Cursor, cursor: Cursor): boolean {
-  return member.score < cursor.score || (member.score === cursor.score && member.sessionId < cursor.sessionId);
-}
-
-function parseToken(token: string): Cursor {
+function parseToken(token: string): Place {
   const match = /^(\d{1,16})\.([A-Za-z0-9_-]{1,128})$/.exec(token);
   if (!match?.[1] || !match[2]) throw invalidPageToken();
-  return { score: Number(match[1]), sessionId: match[2] };
+  return { score: Number(match[1]), member: match[2] };
 }

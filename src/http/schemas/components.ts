@@ -25,6 +25,7 @@ import {
   GroundingMetadata,
   Sent,
   Turn,
+  TurnPage,
   TurnWithoutTexts,
 } from './turn.ts';
 
@@ -52,6 +53,7 @@ export const COMPONENTS = [
   Citation,
   GroundingMetadata,
   Sent,
+  TurnPage,
   TurnWithoutTexts,
   CandidateWithoutText,
   TurnQueued,

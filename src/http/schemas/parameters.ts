@@ -12,6 +12,7 @@ const paging = {
 };
 
 export const SessionsQuery = closed(paging);
+export const TurnsQuery = closed(paging);
 export const MessagesQuery = closed({ ...paging, order: Type.Optional(words(['asc', 'desc'], { default: 'asc' })) });
 /** For routes that take no query: a misspelled parameter is told, not ignored. */
 export const NoQuery = closed({});

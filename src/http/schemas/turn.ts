@@ -123,6 +123,11 @@ export const Turn = named(
   closed({ ...turnProperties, text: Type.String(), candidates: Type.Array(ref(Candidate)) }),
 );
 
+export const TurnPage = named(
+  'TurnPage',
+  closed({ turns: Type.Array(ref(Turn)), nextPageToken: Type.Optional(Type.String()) }),
+);
+
 /** The turn as the terminal event of a stream carries it. */
 export const TurnWithoutTexts = named(
   'TurnWithoutTexts',

@@ -9,6 +9,7 @@ import {
   anEnding,
   aReap,
   aSession,
+  aTurn,
   begin,
   beginDeadTurn,
   bytes,
@@ -146,6 +147,36 @@ export function ledgerBehaves(bench: Bench): void {
       const turn = await begin(store, key, { record: new Uint8Array(2 * ledgerBytesMax) });
       expect(await kept(key, [turn.turnId])).toEqual([turn.turnId]);
       expect(await store.finish(key, aFailure(turn))).toMatchObject({ outcome: 'finished' });
+    });
+
+    it('never drops a running turn, nor one that waits, however many come after it and leave', async () => {
+      const { store, key } = await onSession();
+      const running = await begin(store, key);
+      const waiting = aTurn();
+      await store.begin(key, { ...waiting, onBusy: 'enqueue' });
+      const left: string[] = [];
+      for (let i = 0; i < ledgerTurnsMax + 3; i += 1) {
+        const { turnId } = aTurn();
+        await store.begin(key, aTurn({ turnId, onBusy: 'enqueue' }));
+        await store.leave(key, { turnId, record: bytes('left'), onlyIfDead: false });
+        left.push(turnId);
+      }
+      const open = [running.turnId, waiting.turnId];
+      expect(await kept(key, [...open, ...left])).toEqual([...open, ...left.slice(2 - ledgerTurnsMax)]);
+      expect(await store.finish(key, anEnding(running))).toMatchObject({ outcome: 'finished' });
+      expect(await store.begin(key, { ...waiting, onBusy: 'waiting' })).toMatchObject({ outcome: 'begun' });
+    });
+
+    it('keeps the turn that has just ended, however large it is, and however many have come after it', async () => {
+      const { store, key } = await onSession();
+      const large = await begin(store, key);
+      const waiting = aTurn();
+      await store.begin(key, { ...waiting, onBusy: 'enqueue' });
+      await store.finish(key, anEnding(large, { record: new Uint8Array(2 * ledgerBytesMax) }));
+      expect(await kept(key, [large.turnId, waiting.turnId])).toEqual([large.turnId, waiting.turnId]);
+      const waits = { turnId: waiting.turnId, record: bytes('left'), onlyIfDead: false };
+      expect(await store.leave(key, waits)).toBe(true);
+      expect(await kept(key, [large.turnId, waiting.turnId])).toEqual([waiting.turnId]);
     });
 
     it('frees the id of a turn that it has dropped', async () => {

@@ -3,7 +3,18 @@
 import { describe, expect, it } from 'vitest';
 import type { News } from '../../../src/chat/session-store.ts';
 import { until } from '../../support/until.ts';
-import { aBatch, aKey, anEnding, aReap, aSession, aTurn, type BegunTurn, begin, beginDeadTurn } from '../builders.ts';
+import {
+  aBatch,
+  aKey,
+  anEnding,
+  aReap,
+  aSession,
+  aTurn,
+  type BegunTurn,
+  begin,
+  beginDeadTurn,
+  bytes,
+} from '../builders.ts';
 import type { Bench } from './bench.ts';
 
 export function watchBehaves(bench: Bench): void {
@@ -123,6 +134,20 @@ export function watchBehaves(bench: Bench): void {
       const second = await begin(store, key);
       expect(await other.epochOf(key, first.turnId)).toBe(first.epoch);
       expect(await other.epochOf(key, second.turnId)).toBe(second.epoch);
+    });
+
+    it('is that of its beginning for a turn that has waited, and no whole number for one that has only waited', async () => {
+      const { store, other } = bench;
+      const key = aKey();
+      await store.create(key, aSession());
+      const running = await begin(store, key);
+      const [first, second] = [aTurn(), aTurn()];
+      for (const turn of [first, second]) await store.begin(key, { ...turn, onBusy: 'enqueue' });
+      await store.leave(key, { turnId: second.turnId, record: bytes('left'), onlyIfDead: false });
+      expect(Number.isInteger(await other.epochOf(key, second.turnId))).toBe(false);
+      await store.finish(key, anEnding(running));
+      const begun = await store.begin(key, { ...first, onBusy: 'waiting' });
+      expect(begun).toMatchObject({ outcome: 'begun', epoch: await other.epochOf(key, first.turnId) });
     });
 
     it('fails with turn_not_found, or without a session with session_not_found', async () => {

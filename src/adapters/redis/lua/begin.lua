@@ -32,7 +32,7 @@ if turn or (head and head ~= ARGV[1]) then
   local holder = holder_of(KEYS[4], {turn = turn, epoch = epoch, lease = lease}, head, ms)
   if ARGV[14] == 'reject' then return {'BUSY', unpack(holder)} end
   local given = {max = tonumber(ARGV[15]), front = ARGV[14] == 'interrupt', record = ARGV[16], attempt = ARGV[2], lease = ms + tonumber(ARGV[7])}
-  local place = take_place(KEYS[4], KEYS[8], ARGV[1], given)
+  local place = take_place(KEYS[4], KEYS[8], KEYS[5], ARGV[1], epoch, given)
   if not place then return {'CROWD'} end
   claim_key(KEYS[7], KEYS[4], ARGV[1], named)
   expire(math.max(tonumber(meta[9]), 2 * ARGV[7]), KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
@@ -49,7 +49,7 @@ local mine = digits(math.max(tonumber(epoch) + 1, now_us()))
 redis.call('HSET', KEYS[1], 'epoch', mine, 'turn', ARGV[1], 'begun', ARGV[2], 'seq', 0, 'holder', ARGV[10],
   'lease', digits(ms + tonumber(ARGV[7])), 'utime', digits(ms))
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
-redis.call('ZADD', KEYS[5], mine, ARGV[1])
+enter_ledger(KEYS[4], KEYS[5], ARGV[1], mine)
 redis.call('HSET', KEYS[6], ARGV[1] .. '/question', ARGV[4])
 leave_line(KEYS[4], KEYS[8], ARGV[1])
 claim_key(KEYS[7], KEYS[4], ARGV[1], named)

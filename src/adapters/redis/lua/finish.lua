@@ -41,7 +41,7 @@ if ARGV[9] ~= '' then redis.call('HSET', KEYS[6], id, ARGV[9]) end
 
 redis.call('HSET', KEYS[4], id, ARGV[8], id .. '/end', version)
 redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[8])
-trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], ARGV[11], ARGV[12])
+trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], id, ARGV[11], ARGV[12])
 
 redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq', 'holder', 'cancel')
 local ms = digits(math.floor(now_us() / 1000))

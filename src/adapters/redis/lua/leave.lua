@@ -4,16 +4,14 @@
 -- ARGV[4] turns to keep  ARGV[5] bytes of turns to keep
 -- Returns {LEFT} | {NO}: it does not wait, or is there | {GONE}
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'version')
-if not meta[1] then return {'GONE'} end
+local version = redis.call('HGET', KEYS[1], 'version')
+if not version then return {'GONE'} end
 if not redis.call('ZSCORE', KEYS[8], ARGV[1]) then return {'NO'} end
 if ARGV[3] == '1' and is_there(KEYS[4], ARGV[1], math.floor(now_us() / 1000)) then return {'NO'} end
 
 leave_line(KEYS[4], KEYS[8], ARGV[1])
-redis.call('HSET', KEYS[4], ARGV[1], ARGV[2], ARGV[1] .. '/end', meta[2])
--- It never had an epoch of its own: between two.
-redis.call('ZADD', KEYS[5], digits(meta[1]) .. '.5', ARGV[1])
+redis.call('HSET', KEYS[4], ARGV[1], ARGV[2], ARGV[1] .. '/end', version)
 redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[2])
-trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], ARGV[4], ARGV[5])
+trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], ARGV[1], ARGV[4], ARGV[5])
 ring(KEYS[1])
 return {'LEFT'}

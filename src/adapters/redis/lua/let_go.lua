@@ -9,13 +9,13 @@ if not has_begun and not has_place(KEYS[4], KEYS[8], ARGV[1], ARGV[2]) then retu
 
 if has_begun then
   redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq', 'holder', 'cancel')
-  redis.call('ZREM', KEYS[5], ARGV[1])
   redis.call('HDEL', KEYS[6], ARGV[1] .. '/question')
 end
+redis.call('ZREM', KEYS[5], ARGV[1])
 leave_line(KEYS[4], KEYS[8], ARGV[1])
 -- The same key is to find it free again.
 local field = redis.call('HGET', KEYS[4], ARGV[1] .. '/idem')
 if field then redis.call('HDEL', KEYS[7], field) end
-redis.call('HDEL', KEYS[4], ARGV[1], ARGV[1] .. '/idem')
+redis.call('HDEL', KEYS[4], ARGV[1], ARGV[1] .. '/epoch', ARGV[1] .. '/idem')
 ring(KEYS[1])
 return {'OK'}

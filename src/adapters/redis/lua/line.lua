@@ -27,16 +27,23 @@ end
 local FRONT = -1000000
 
 -- The place in line, counted from 1: taken now, or kept for another lease. False when the line is full.
-local function take_place(turns, queue, id, given)
+local function take_place(turns, queue, ledger, id, epoch, given)
   if not redis.call('ZSCORE', queue, id) then
     if redis.call('ZCARD', queue) >= given.max then return false end
     local last = given.front and redis.call('ZREVRANGEBYSCORE', queue, -1, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2] or FRONT
     if not given.front then last = math.max(0, redis.call('ZREVRANGE', queue, 0, 0, 'WITHSCORES')[2] or 0) end
     redis.call('ZADD', queue, last + 1, id)
+    -- Between two epochs: after all that have begun, before all that will.
+    redis.call('ZADD', ledger, digits(math.max(tonumber(epoch), now_us())) .. '.5', id)
     redis.call('HSET', turns, id, given.record, id .. '/attempt', given.attempt)
   end
   redis.call('HSET', turns, id .. '/wait', digits(given.lease))
   return redis.call('ZRANK', queue, id) + 1
+end
+
+-- Who waited keeps the place in the ledger that it came to: to whoever pages through it a turn that moves would be lost.
+local function enter_ledger(turns, ledger, id, epoch)
+  if redis.call('ZADD', ledger, 'NX', epoch, id) == 0 then redis.call('HSET', turns, id .. '/epoch', epoch) end
 end
 
 local function leave_line(turns, queue, id)

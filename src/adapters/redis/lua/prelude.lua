@@ -25,16 +25,22 @@ local function keep_newest(newest, id, latest)
   end
 end
 
--- The ledger within its limits: the oldest turns go, the newest stays, however large it is.
-local function trim_ledger(meta, turns, ledger, idem, turns_max, bytes_max)
-  local bytes, count = tonumber(redis.call('HGET', meta, 'turnbytes')), redis.call('ZCARD', ledger)
-  while count > 1 and (count > tonumber(turns_max) or bytes > tonumber(bytes_max)) do
-    local oldest = redis.call('ZPOPMIN', ledger)[1]
-    bytes = bytes - redis.call('HSTRLEN', turns, oldest)
-    local field = redis.call('HGET', turns, oldest .. '/idem')
-    if field then redis.call('HDEL', idem, field) end
-    redis.call('HDEL', turns, oldest, oldest .. '/end', oldest .. '/idem', oldest .. '/superseded')
-    count = count - 1
+-- The ledger within its limits: the oldest turns go, but for those that have not ended, and the one that just has, however
+-- large it is.
+local function trim_ledger(meta, turns, ledger, idem, ended, turns_max, bytes_max)
+  local bytes, count, passed = tonumber(redis.call('HGET', meta, 'turnbytes')), redis.call('ZCARD', ledger), 0
+  while passed < count and (count > tonumber(turns_max) or bytes > tonumber(bytes_max)) do
+    local oldest = redis.call('ZRANGE', ledger, passed, passed)[1]
+    if oldest == ended or redis.call('HEXISTS', turns, oldest .. '/end') == 0 then
+      passed = passed + 1
+    else
+      bytes = bytes - redis.call('HSTRLEN', turns, oldest)
+      local field = redis.call('HGET', turns, oldest .. '/idem')
+      if field then redis.call('HDEL', idem, field) end
+      redis.call('HDEL', turns, oldest, oldest .. '/end', oldest .. '/epoch', oldest .. '/idem', oldest .. '/superseded')
+      redis.call('ZREM', ledger, oldest)
+      count = count - 1
+    end
   end
   redis.call('HSET', meta, 'turnbytes', digits(bytes))
 end
