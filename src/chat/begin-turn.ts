@@ -3,10 +3,11 @@
 
 import { cancelTurn } from './cancel-turn.ts';
 import type { BeginTurn, Begun } from './claim.ts';
-import { claimSession } from './claim-session.ts';
+import { claimSession, refuseClaim } from './claim-session.ts';
 import { isoTime } from './clock.ts';
 import { answeredCalls, checkFileUris, checkUserParts, type Part } from './content.ts';
 import { ChatError } from './errors.ts';
+import { fitRequest } from './fitted-request.ts';
 import type { FollowedTurns } from './followed-turns.ts';
 import type { ModelRequest } from './language-model.ts';
 import { nextRequest, type Send } from './next-request.ts';
@@ -14,7 +15,7 @@ import { decodeConfig, decodeMessage, decodeTurn, encodeMessage, encodeTurn } fr
 import { idempotencyMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { RunningTurns } from './running-turns.ts';
-import type { SessionKey } from './session.ts';
+import type { ContextWindow, SessionKey } from './session.ts';
 import { queuedTurn, startedTurn, type TurnStart } from './turn.ts';
 import type { TurnDependencies } from './turn-plan.ts';
 import { type Attempted, WaitingTurn } from './waiting-turn.ts';
@@ -67,7 +68,8 @@ export async function beginTurn(
   checkUserParts(send.parts, '/parts');
   checkFileUris(send.parts, deps.chatLimits.fileUris, '/parts');
   const coming = await prepare(key, send, isStream, deps);
-  const claimed = await claimSession(key, coming.turn, deps);
+  const { turn, refusal } = coming;
+  const claimed = await (refusal ? refuseClaim(key, turn, refusal, deps) : claimSession(key, turn, deps));
   switch (claimed.outcome) {
     case 'begun':
       return run(coming, claimed, deps);
@@ -90,22 +92,29 @@ interface ComingTurn {
   readonly start: TurnStart;
   readonly send: Send;
   readonly isStream: boolean;
+  /** The history aside. */
   readonly request: ModelRequest;
+  readonly window: ContextWindow | undefined;
   readonly turn: BeginTurn;
+  /** Why it cannot be sent, as the session is now. */
+  readonly refusal: ChatError | undefined;
 }
 
 async function prepare(key: SessionKey, send: Send, isStream: boolean, deps: ChatDependencies): Promise<ComingTurn> {
   const { store, clock, newId, model, chatLimits } = deps;
   const stored = await store.read(key);
   const config = decodeConfig(stored.config);
+  const { contextWindow: window } = config;
   const request = nextRequest(config, send);
   model.check(request);
+  const range = { start: 0, count: stored.messageCount };
+  const fitted = window && fitRequest(window, (await store.readMessages(key, range)).map(decodeMessage), request);
   const start: TurnStart = {
     sessionId: key.sessionId,
     turnId: send.turnId ?? newId(),
     model: config.model,
     createTime: isoTime(clock.now()),
-    sent: { messages: stored.messageCount + 1, omittedMessages: 0 },
+    sent: fitted?.sent ?? { messages: stored.messageCount + 1, omittedMessages: 0 },
   };
   const { ifVersion, idempotency, onBusy = 'reject' } = send;
   const turn: BeginTurn = {
@@ -121,20 +130,22 @@ async function prepare(key: SessionKey, send: Send, isStream: boolean, deps: Cha
     line: { places: chatLimits.queueTurnsMax, record: encodeTurn(queuedTurn(start)) },
     attempt: newId(),
   };
-  return { key, start, send, isStream, request, turn };
+  return { key, start, send, isStream, request, window, turn, refusal: fitted?.refusal };
 }
 
 function run(coming: ComingTurn, begun: Extract<Begun, { outcome: 'begun' }>, deps: ChatDependencies): RunningTurn {
-  const { key, start, send, isStream, request } = coming;
-  const history = begun.history.map(decodeMessage);
+  const { key, start, send, isStream, window } = coming;
+  // Not before now it is known what the history is: it may have waited, or somebody was faster.
+  const { request, sent, refusal } = fitRequest(window, begun.history.map(decodeMessage), coming.request);
   return deps.running.run({
     key,
-    start: { ...start, sent: { messages: history.length + 1, omittedMessages: 0 } },
+    start: { ...start, sent },
     epoch: begun.epoch,
     version: begun.version,
     question: send.parts,
-    request: { ...request, contents: [...history, ...request.contents] },
+    request,
     isStream,
+    ...(refusal ? { refusal } : {}),
   });
 }
 

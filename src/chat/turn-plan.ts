@@ -46,4 +46,6 @@ export interface TurnPlan {
   readonly question: readonly Part[];
   readonly request: ModelRequest;
   readonly isStream: boolean;
+  /** The turn ends with it, and the model is not asked. */
+  readonly refusal?: ChatError;
 }
