@@ -51,7 +51,8 @@ export interface RepeatedTurn {
 /**
  * Claim the session and start the turn, unless the same send has done so before; or wait in line, if the send wants to.
  * Fails, before anything has begun, with `draining`, `session_not_found`, `invalid_argument`, `unsupported_by_model`,
- * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `history_full`, `idempotency_mismatch`.
+ * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `budget_exhausted`, `history_full`,
+ * `idempotency_mismatch`.
  */
 export async function beginTurn(
   key: SessionKey,
@@ -104,7 +105,7 @@ async function prepare(key: SessionKey, send: Send, isStream: boolean, deps: Cha
   const { store, clock, newId, model, chatLimits } = deps;
   const stored = await store.read(key);
   const config = decodeConfig(stored.config);
-  const { contextWindow: window } = config;
+  const { contextWindow: window, tokenBudget } = config;
   const request = nextRequest(config, send);
   model.check(request);
   const range = { start: 0, count: stored.messageCount };
@@ -125,6 +126,7 @@ async function prepare(key: SessionKey, send: Send, isStream: boolean, deps: Cha
     ...(ifVersion === undefined ? {} : { ifVersion }),
     leaseMs: chatLimits.leaseMs,
     historyLimit: { messages: chatLimits.historyMessagesMax, bytes: chatLimits.historyBytesMax },
+    ...(tokenBudget === undefined ? {} : { tokenBudget }),
     ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
     onBusy,
     line: { places: chatLimits.queueTurnsMax, record: encodeTurn(queuedTurn(start)) },

@@ -99,6 +99,10 @@ function orRefusal(begun: Begun): Claimed {
       throw new ChatError('turn_exists', 'The session already has a turn with this id.');
     case 'version_mismatch':
       throw versionMismatch(begun.version);
+    case 'budget_exhausted': {
+      const detail = `The session has spent ${begun.tokensSpent} tokens, and its tokenBudget is no more than that.`;
+      throw new ChatError('budget_exhausted', `${detail} Raise it, or remove it.`);
+    }
     case 'history_full':
       throw new ChatError('history_full', `The history is full (${begun.messageCount} messages).`);
     case 'calls_mismatch': {

@@ -36,6 +36,8 @@ export interface SessionConfig extends GenerationSettings {
   readonly context?: string;
   readonly examples?: readonly Example[];
   readonly contextWindow?: ContextWindow;
+  /** Once so many tokens are spent, no turn begins any more. */
+  readonly tokenBudget?: number;
 }
 
 export interface Session extends SessionConfig {

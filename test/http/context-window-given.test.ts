@@ -1,4 +1,4 @@
-// `contextWindow` as a caller gives it: what is refused, and what is none.
+// `contextWindow` and `tokenBudget` as a caller gives them: what is refused, and what is none.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../support/client.ts';
@@ -43,7 +43,20 @@ describe('what is no window', () => {
   });
 
   it('at creation is null, which means none', async () => {
-    const { status, json } = await a.post('/v1/sessions', { contextWindow: null });
-    expect([status, json.contextWindow]).toEqual([201, undefined]);
+    const { status, json } = await a.post('/v1/sessions', { contextWindow: null, tokenBudget: null });
+    expect([status, json.contextWindow, json.tokenBudget]).toEqual([201, undefined, undefined]);
+  });
+});
+
+describe('what is no budget', () => {
+  it.each([0, -1, 0.5, '7', {}, 2 ** 53])('%j is a 400, at creation and as a patch', async (tokenBudget) => {
+    const path = await a.session();
+    for (const { status, json } of [
+      await a.post('/v1/sessions', { tokenBudget }),
+      await a.patch(path, { tokenBudget }),
+    ]) {
+      expect([status, json.errors[0].path]).toEqual([400, '/tokenBudget']);
+    }
+    expect((await a.get(path)).json).not.toHaveProperty('tokenBudget');
   });
 });

@@ -54,7 +54,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     const { turnId, attempt, record, question, answeredCalls, leaseMs, historyLimit } = turn;
     const args = [turnId, attempt, record, question, answeredCalls, turn.ifVersion ?? '', leaseMs];
     const limits = [historyLimit.messages, historyLimit.bytes];
-    const line = [turn.onBusy, turn.line.places, turn.line.record];
+    const line = [turn.onBusy, turn.line.places, turn.line.record, turn.tokenBudget ?? ''];
     const { key: named = '', fingerprint = '', ttlMs = 0 } = turn.idempotency ?? {};
     // One round trip for both: reading a long history through the script would cost Redis three times as much. Who waits
     // asks often, and mostly in vain.
@@ -87,6 +87,8 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
         return { outcome: 'turn_exists' };
       case 'MOVED':
         return { outcome: 'version_mismatch', version: number(first) };
+      case 'SPENT':
+        return { outcome: 'budget_exhausted', tokensSpent: number(first) };
       case 'FULL':
         return { outcome: 'history_full', messageCount: number(first) };
       case 'CALLS':

@@ -65,6 +65,10 @@ const ContextWindow = closed(
 const GivenWindow = closed(optionalNullable(windowProperties), {
   description: '`maxMessages`, `maxTokens` or both; without `onOverflow`, what exceeds them is rejected.',
 });
+const TokenBudget = {
+  ...Limit,
+  description: 'No turn begins once the turns of the session have spent so many tokens (`usage.totalTokens`).',
+};
 
 const configProperties = {
   displayName: Type.Optional(DisplayName),
@@ -72,6 +76,7 @@ const configProperties = {
   context: Type.Optional(Context),
   examples: Type.Optional(Examples),
   contextWindow: Type.Optional(ContextWindow),
+  tokenBudget: Type.Optional(TokenBudget),
   ...settingDefaults,
 };
 
@@ -113,6 +118,7 @@ export const NewSession = named(
     context: Type.Optional(nullable(Context)),
     examples: Type.Optional(nullable(Examples)),
     contextWindow: Type.Optional(nullable(GivenWindow)),
+    tokenBudget: Type.Optional(nullable(TokenBudget)),
     messageHistory: Type.Optional(nullable(Type.Array(HistoryMessage, { maxItems: 10_000 }))),
     ttl: Type.Optional(nullable(Ttl)),
     ...settingOverrides,
@@ -147,6 +153,7 @@ export const SessionPatch = named(
     context: Type.Optional(nullable(Context)),
     examples: Type.Optional(nullable(Examples)),
     contextWindow: Type.Optional(nullable(GivenWindow)),
+    tokenBudget: Type.Optional(nullable(TokenBudget)),
     ttl: Type.Optional(nullable(Ttl)),
     ...settingPatches,
   }),

@@ -1,16 +1,15 @@
 -- begin: claim a session for a turn, atomically.
 -- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest  KEYS[7] idem  KEYS[8] queue
 -- ARGV[1] turn id  ARGV[2] attempt  ARGV[3] turn record  ARGV[4] question  ARGV[5] calls that it answers
--- ARGV[6] version it wants, or empty  ARGV[7] lease ms  ARGV[8] messages allowed  ARGV[9] bytes allowed
+-- ARGV[6] version it wants, or empty  ARGV[7] lease ms  ARGV[8] messages allowed  ARGV[9] bytes allowed  ARGV[17] tokens to be spent, or empty
 -- ARGV[10] replica that produces the turn  ARGV[11] idempotency key, or empty  ARGV[12] its fingerprint  ARGV[13] its ttl ms
 -- ARGV[14] reject, enqueue, interrupt, or waiting: it has a place in line  ARGV[15] places in line  ARGV[16] record while it waits
 -- Returns {OK, epoch, version, activity ms, ttl ms, messages} (also for a resend of the same attempt)
 --   | {SAME, turn id} | {OTHER}: the key has been used, for the same or for something else
 --   | {BUSY, turn id, epoch or 0 if it only waits, 1 = alive or 0} | {WAIT, place, and as BUSY} | {CROWD} | {LEFT}
---   | {EXISTS} | {MOVED, version} | {FULL, messages} | {CALLS, open calls} | {GONE}
+--   | {EXISTS} | {MOVED, version} | {SPENT, tokens} | {FULL, messages} | {CALLS, open calls} | {GONE}
 
-local meta = redis.call('HMGET', KEYS[1],
-  'version', 'turn', 'lease', 'epoch', 'begun', 'calls', 'count', 'bytes', 'ttl')
+local meta = redis.call('HMGET', KEYS[1], 'version', 'turn', 'lease', 'epoch', 'begun', 'calls', 'count', 'bytes', 'ttl', 'tokens:total')
 local version, turn, lease, epoch = meta[1], meta[2], meta[3], meta[4]
 if not version then return {'GONE'} end
 
@@ -39,6 +38,7 @@ if turn or (head and head ~= ARGV[1]) then
   return {'WAIT', place, unpack(holder)}
 end
 if ARGV[6] ~= '' and ARGV[6] ~= version then return {'MOVED', version} end
+if ARGV[17] ~= '' and tonumber(meta[10] or 0) >= tonumber(ARGV[17]) then return {'SPENT', meta[10]} end
 if meta[6] ~= ARGV[5] then return {'CALLS', meta[6]} end
 if meta[7] + 2 > tonumber(ARGV[8]) or meta[8] + #ARGV[4] > tonumber(ARGV[9]) then return {'FULL', meta[7]} end
 
