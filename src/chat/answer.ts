@@ -13,6 +13,7 @@ export interface Answer {
   readonly promptBlockReason?: string;
   readonly usage?: Partial<Usage>;
   readonly modelVersion?: string;
+  readonly isContinued?: boolean;
 }
 
 export const NO_ANSWER: Answer = { candidates: [] };

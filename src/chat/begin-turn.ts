@@ -3,10 +3,11 @@
 
 import { cancelTurn } from './cancel-turn.ts';
 import type { BeginTurn, Begun } from './claim.ts';
-import { claimSession } from './claim-session.ts';
+import { claimSession, refuseClaim } from './claim-session.ts';
 import { isoTime } from './clock.ts';
 import { answeredCalls, checkFileUris, checkUserParts, type Part } from './content.ts';
 import { ChatError } from './errors.ts';
+import { fitRequest } from './fitted-request.ts';
 import type { FollowedTurns } from './followed-turns.ts';
 import type { ModelRequest } from './language-model.ts';
 import { nextRequest, type Send, type SendAgain } from './next-request.ts';
@@ -15,7 +16,7 @@ import { decodeConfig, decodeMessage, decodeTurn, encodeMessage, encodeTurn } fr
 import { idempotencyMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { RunningTurns } from './running-turns.ts';
-import type { SessionKey } from './session.ts';
+import type { ContextWindow, SessionKey } from './session.ts';
 import { queuedTurn, startedTurn, type TurnStart } from './turn.ts';
 import type { TurnDependencies } from './turn-plan.ts';
 import { type Attempted, WaitingTurn } from './waiting-turn.ts';
@@ -51,8 +52,8 @@ export interface RepeatedTurn {
 /**
  * Claim the session and start the turn, unless the same send has done so before; or wait in line, if the send wants to.
  * Fails, before anything has begun, with `draining`, `session_not_found`, `invalid_argument`, `unsupported_by_model`,
- * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `history_full`, `idempotency_mismatch`; when a
- * question is asked again, also with `turn_not_found`, `not_latest_turn`.
+ * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `budget_exhausted`, `history_full`,
+ * `idempotency_mismatch`; when a question is asked again, also with `turn_not_found`, `not_latest_turn`.
  */
 export async function beginTurn(
   key: SessionKey,
@@ -76,7 +77,8 @@ export async function beginTurn(
     attempt: deps.newId(),
   };
   const coming = await prepare(key, send, { isStream, identity }, deps);
-  const claimed = await claimSession(key, coming.turn, deps);
+  const { turn, refusal } = coming;
+  const claimed = await (refusal ? refuseClaim(key, turn, refusal, deps) : claimSession(key, turn, deps));
   switch (claimed.outcome) {
     case 'begun':
       return run(coming, claimed, deps);
@@ -100,8 +102,12 @@ interface ComingTurn {
   readonly send: Send | SendAgain;
   readonly question: readonly Part[];
   readonly isStream: boolean;
+  /** The history aside. */
   readonly request: ModelRequest;
+  readonly window: ContextWindow | undefined;
   readonly turn: BeginTurn;
+  /** Why it cannot be sent, as the session is now. */
+  readonly refusal: ChatError | undefined;
 }
 
 /** By what a turn is the same in every attempt to begin it. */
@@ -120,16 +126,21 @@ async function prepare(
   const { store, model, chatLimits } = deps;
   const stored = await store.read(key);
   const config = decodeConfig(stored.config);
+  const { contextWindow: window, tokenBudget } = config;
   const asked = 'again' in send ? await questionAgain(key, send.again, stored, store) : { parts: send.parts };
   const again = 'again' in asked ? asked.again : undefined;
   const request = nextRequest(config, send, asked.parts);
   model.check(request);
+  // Of the history, as the turn is to see it.
+  const count = stored.messageCount - (again?.isReplaced ? 2 : 0);
+  const range = { start: 0, count };
+  const fitted = window && fitRequest(window, (await store.readMessages(key, range)).map(decodeMessage), request);
   const start: TurnStart = {
     sessionId: key.sessionId,
     turnId: identity.turnId,
     model: config.model,
     createTime: identity.createTime,
-    sent: { messages: stored.messageCount + (again?.isReplaced ? -1 : 1), omittedMessages: 0 },
+    sent: fitted?.sent ?? { messages: count + 1, omittedMessages: 0 },
     ...(again ? { regenerates: again.turnId } : {}),
   };
   const { ifVersion, idempotency, onBusy = 'reject' } = send;
@@ -142,27 +153,30 @@ async function prepare(
     ...(ifVersion === undefined ? {} : { ifVersion }),
     leaseMs: chatLimits.leaseMs,
     historyLimit: { messages: chatLimits.historyMessagesMax, bytes: chatLimits.historyBytesMax },
+    ...(tokenBudget === undefined ? {} : { tokenBudget }),
     ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
     onBusy,
     line: { places: chatLimits.queueTurnsMax, record: encodeTurn(queuedTurn(start)) },
     attempt: identity.attempt,
   };
-  return { key, start, send, question: asked.parts, isStream, request, turn };
+  return { key, start, send, question: asked.parts, isStream, request, window, turn, refusal: fitted?.refusal };
 }
 
 function run(coming: ComingTurn, begun: Extract<Begun, { outcome: 'begun' }>, deps: ChatDependencies): RunningTurn {
-  const { key, start, question, isStream, request } = coming;
+  const { key, start, question, isStream, window } = coming;
   const { again } = coming.turn;
-  const history = begun.history.map(decodeMessage);
+  // Not before now it is known what the history is: it may have waited, or somebody was faster.
+  const { request, sent, refusal } = fitRequest(window, begun.history.map(decodeMessage), coming.request);
   return deps.running.run({
     key,
-    start: { ...start, sent: { messages: history.length + 1, omittedMessages: 0 } },
+    start: { ...start, sent },
     epoch: begun.epoch,
     version: begun.version,
     question,
     ...(again?.isReplaced ? { replacedTurnId: again.turnId } : {}),
-    request: { ...request, contents: [...history, ...request.contents] },
+    request,
     isStream,
+    ...(refusal ? { refusal } : {}),
   });
 }
 

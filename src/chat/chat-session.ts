@@ -7,8 +7,10 @@ import { cancelTurn } from './cancel-turn.ts';
 import { changeSession } from './change-session.ts';
 import { type Choice, chooseCandidate } from './choose-candidate.ts';
 import { checkFileUris, checkUserParts, type Message, type Part } from './content.ts';
+import { settledWindow } from './context-window.ts';
 import { EarlierTurn } from './earlier-turn.ts';
 import { asChatError, invalidField } from './errors.ts';
+import { fitRequest } from './fitted-request.ts';
 import { type Fork, forkSession } from './fork-session.ts';
 import type { TurnView } from './frame-log.ts';
 import { type Import, importMessages } from './import-messages.ts';
@@ -139,8 +141,9 @@ export class ChatSession {
   }
 
   /**
-   * What the next request would cost: configuration, committed history and, when given, a question. No turn, no change.
-   * Fails with `invalid_argument`, `session_not_found`, and as `LanguageModel.countTokens`.
+   * What the next request would cost: configuration, committed history as far as the context window lets it be sent (all of
+   * it, when the request would be refused) and, when given, a question. No turn, no change. Fails with `invalid_argument`,
+   * `session_not_found`, and as `LanguageModel.countTokens`.
    */
   async countTokens(question: readonly Part[] | undefined, signal: AbortSignal): Promise<TokenCount> {
     if (question) {
@@ -148,10 +151,12 @@ export class ChatSession {
       checkFileUris(question, this.#deps.chatLimits.fileUris, '/parts');
     }
     const { store, model } = this.#deps;
-    const { config, messageCount } = await store.read(this.key);
-    const history = await store.readMessages(this.key, { start: 0, count: messageCount });
+    const stored = await store.read(this.key);
+    const config = decodeConfig(stored.config);
+    const history = await store.readMessages(this.key, { start: 0, count: stored.messageCount });
     const asked = question ? [{ author: 'user', parts: question } as const] : [];
-    const request = { ...standingRequest(decodeConfig(config)), contents: [...history.map(decodeMessage), ...asked] };
+    const next = { ...standingRequest(config), contents: asked };
+    const { request } = fitRequest(config.contextWindow, history.map(decodeMessage), next);
     model.check(request);
     return model.countTokens(request, signal);
   }
@@ -209,7 +214,9 @@ export class ChatSession {
   #patched(stored: StoredSession, patch: SessionPatch): { config: Uint8Array; ttlS: number } | undefined {
     const { ttl, ...changes } = patch;
     const before = decodeConfig(stored.config);
-    const config = mergePatch(before, changes) as SessionConfig;
+    const merged = mergePatch(before, changes) as SessionConfig;
+    const { contextWindow } = merged;
+    const config = contextWindow ? { ...merged, contextWindow: settledWindow(contextWindow) } : merged;
     if (config.model === undefined) throw invalidField('/model', 'cannot be removed');
     checkPairs('/metadata', config.metadata, METADATA_PAIRS_MAX);
     checkPairs('/labels', config.labels, LABEL_PAIRS_MAX);

@@ -5,6 +5,7 @@ import { broughtMessages, checkBrought } from './brought-messages.ts';
 import { ChatSession } from './chat-session.ts';
 import type { Idempotency } from './claim.ts';
 import { openCalls } from './content.ts';
+import { settledWindow } from './context-window.ts';
 import { ChatError, invalidField } from './errors.ts';
 import { presentSession } from './present-session.ts';
 import { encodeLimitedConfig, encodeMessage } from './records.ts';
@@ -35,10 +36,11 @@ export class ChatSessions {
    * `invalid_argument`, `payload_too_large`, `history_full`, `idempotency_mismatch`.
    */
   async create(owner: string, given: NewSession, idempotency?: Idempotency): Promise<Session> {
-    const { id, ttl, messageHistory, ...fields } = definedOnly(given);
+    const { id, ttl, messageHistory, contextWindow, ...fields } = definedOnly(given);
     const model = fields.model ?? this.#options.defaultModel;
     if (model === undefined) throw invalidField('/model', 'is required: this service has no default model');
-    const config: SessionConfig = { ...fields, model };
+    const window = contextWindow ? { contextWindow: settledWindow(contextWindow) } : {};
+    const config: SessionConfig = { ...fields, model, ...window };
     checkDefaults(config);
     const { chatLimits, newId, store } = this.#deps;
     const contents = messageHistory ?? [];

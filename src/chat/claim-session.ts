@@ -29,6 +29,27 @@ export async function claimSession(key: SessionKey, turn: BeginTurn, deps: Claim
   }
 }
 
+const NO_ROOM = { messages: 0, bytes: 0 };
+
+/**
+ * Instead of a claim that must not be made: fails with `refusal`, unless the store refuses the turn for a reason that is looked
+ * at before (its id is taken, the session is busy or has another version), or the same send has been here before.
+ */
+export async function refuseClaim(
+  key: SessionKey,
+  turn: BeginTurn,
+  refusal: ChatError,
+  deps: ClaimDependencies,
+): Promise<Claimed> {
+  try {
+    return await claimSession(key, { ...turn, onBusy: 'reject', historyLimit: NO_ROOM }, deps);
+  } catch (error) {
+    const { code } = asChatError(error);
+    const isToWait = code === 'turn_in_progress' && turn.onBusy !== 'reject';
+    throw isToWait || code === 'history_full' ? refusal : error;
+  }
+}
+
 /** A claim that may have been made must not block the session until its lease is over. */
 async function begin(key: SessionKey, turn: BeginTurn, deps: ClaimDependencies): Promise<Begun> {
   try {
@@ -78,6 +99,10 @@ function orRefusal(begun: Begun): Claimed {
       throw new ChatError('turn_exists', 'The session already has a turn with this id.');
     case 'version_mismatch':
       throw versionMismatch(begun.version);
+    case 'budget_exhausted': {
+      const detail = `The session has spent ${begun.tokensSpent} tokens, and its tokenBudget is no more than that.`;
+      throw new ChatError('budget_exhausted', `${detail} Raise it, or remove it.`);
+    }
     case 'history_full':
       throw historyFull(begun.messageCount);
     case 'not_latest_turn':

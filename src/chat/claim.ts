@@ -56,6 +56,8 @@ export interface BeginTurn {
   readonly ifVersion?: number;
   readonly leaseMs: number;
   readonly historyLimit: { readonly messages: number; readonly bytes: number };
+  /** What the turns of the session have spent must be less. */
+  readonly tokenBudget?: number;
   readonly attempt: string;
 }
 
@@ -78,6 +80,7 @@ export type Begun =
   /** The key has been used: by a send of the same content, whose turn this is, or by another one. */
   | Recalled
   | { readonly outcome: 'version_mismatch'; readonly version: number }
+  | { readonly outcome: 'budget_exhausted'; readonly tokensSpent: number }
   | { readonly outcome: 'history_full'; readonly messageCount: number }
   | { readonly outcome: 'calls_mismatch'; readonly openCalls: string };
 

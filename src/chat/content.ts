@@ -28,6 +28,18 @@ export interface Message extends Content {
 export interface KeptMessage extends Message {
   /** The model that said it: its thought signatures are good for no other one. Absent on a question. */
   readonly model?: string;
+  readonly measured?: Measured;
+}
+
+/** What the model reported of the request that a message answers: the ground on which later ones are estimated. */
+export interface Measured {
+  readonly promptTokens: number;
+  /** Of this message, thoughts aside. Absent when it was counted together with others. */
+  readonly outputTokens?: number;
+  /** Messages of the history that were left out of the request. */
+  readonly omittedMessages: number;
+  /** Of what the request held beside messages: the configuration may have become another one since. */
+  readonly weightBeside: number;
 }
 
 export function textPart(text: string): Part {

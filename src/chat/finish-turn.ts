@@ -8,6 +8,7 @@ import { asChatError } from './errors.ts';
 import type { TurnFlusher } from './flusher.ts';
 import { type EndedTurn, presentTurn } from './present-turn.ts';
 import { encodeMessage, encodeTurn } from './records.ts';
+import { measureOf } from './token-estimate.ts';
 import { withChosenOnly } from './turn.ts';
 import { encodeFrame, type Frame, terminalEvent } from './turn-event.ts';
 import type { TurnLog } from './turn-log.ts';
@@ -127,16 +128,18 @@ function answerParts({ answer, ending }: TurnToFinish): readonly Part[] | undefi
 }
 
 function newMessages(finishing: TurnToFinish, turn: EndedTurn): [KeptMessage, KeptMessage] | undefined {
-  const { plan, messageIds } = finishing;
+  const { plan, messageIds, answer } = finishing;
   const parts = answerParts(finishing);
   if (!parts) return undefined;
+  // Half an answer has not been counted to its end.
+  const measured = turn.state === 'COMMITTED' ? measureOf(plan.request, turn.sent.omittedMessages, answer) : undefined;
   const { turnId, model, createTime, endTime = createTime } = turn;
   const message = (id: string, content: Content, time: string): KeptMessage => {
     return { id, turnId, ...content, content: visibleText(content.parts), createTime: time };
   };
   return [
     message(messageIds[0], { author: 'user', parts: plan.question }, createTime),
-    { ...message(messageIds[1], { author: 'bot', parts }, endTime), model },
+    { ...message(messageIds[1], { author: 'bot', parts }, endTime), model, ...(measured ? { measured } : {}) },
   ];
 }
 

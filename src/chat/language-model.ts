@@ -84,6 +84,8 @@ export interface ModelChunk {
   readonly promptBlockReason?: string;
   readonly usage?: Partial<Usage>;
   readonly modelVersion?: string;
+  /** The answer takes several requests: its usage is the sum of theirs. */
+  readonly isContinued?: boolean;
 }
 
 /** How many tokens a request would cost. */

@@ -42,9 +42,9 @@ async function newestFirst(store: SessionStore, key: SessionKey, request: PageRe
   return start > 0 ? { items, nextPageToken: `desc-${start}` } : { items };
 }
 
-/** Which model said it is for the next request to know. */
+/** Which model said it, and what it counted, is for the next request to know. */
 function readMessage(bytes: Uint8Array): Message {
-  const { model: _model, ...message }: KeptMessage = decodeMessage(bytes);
+  const { model: _model, measured: _measured, ...message }: KeptMessage = decodeMessage(bytes);
   return message;
 }
 

@@ -82,15 +82,16 @@ export class RunningTurn {
     return startedTurn(this.#plan.start);
   }
 
-  /** Call the model. Called once. */
+  /** Call the model, unless that is refused. Called once. */
   start(): void {
-    const { start } = this.#plan;
+    const { start, refusal } = this.#plan;
     this.#emit({ type: 'turn.started', data: start });
     const { turnTimeoutMs } = this.#deps.limits;
     this.#stopTimer = this.#deps.clock.after(turnTimeoutMs, () => {
       this.stop(new ChatError('model_timeout', `The turn took longer than ${turnTimeoutMs} ms.`));
     });
-    void this.#readModel();
+    if (refusal) this.stop(refusal);
+    else void this.#readModel();
   }
 
   /** Idempotent; too late once the ending is on its way to the store. */
@@ -119,12 +120,11 @@ export class RunningTurn {
 
   async #readModel(): Promise<void> {
     const { request, isStream } = this.#plan;
-    const { signal } = this.#abort;
     try {
       if (isStream) {
-        for await (const chunk of this.#deps.model.stream(request, signal)) this.#takeChunk(chunk);
+        for await (const chunk of this.#deps.model.stream(request, this.#abort.signal)) this.#takeChunk(chunk);
       } else {
-        this.#takeChunk(await this.#deps.model.generate(request, signal));
+        this.#takeChunk(await this.#deps.model.generate(request, this.#abort.signal));
       }
       this.#take({ type: 'modelEnded' });
     } catch (error) {

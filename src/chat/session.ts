@@ -16,6 +16,18 @@ const MODEL_ID = '[A-Za-z0-9@_-]+(?:\\.[A-Za-z0-9@_-]+)*';
 /** Ids, publisher paths and endpoint paths; nothing that could change where a request goes. */
 export const MODEL_PATTERN = `^(?:${MODEL_ID}|publishers/${MODEL_ID}/models/${MODEL_ID}|projects/${MODEL_ID}/(?:locations/[a-z0-9-]+/)?(?:publishers/${MODEL_ID}/models|endpoints)/${MODEL_ID})$`;
 
+/** How much of the history is sent with a question. What is stored stays whole. */
+export interface ContextWindow {
+  /** Of the history, and the new question. */
+  readonly maxMessages?: number;
+  /** Of the whole request, as far as they can be estimated. */
+  readonly maxTokens?: number;
+  readonly onOverflow: 'reject' | 'trimOldest';
+}
+
+/** As a caller gives it. */
+export type GivenWindow = { readonly [K in keyof ContextWindow]?: ContextWindow[K] | null };
+
 /** What a caller can set, and change with PATCH. */
 export interface SessionConfig extends GenerationSettings {
   readonly displayName?: string;
@@ -23,6 +35,9 @@ export interface SessionConfig extends GenerationSettings {
   readonly model: string;
   readonly context?: string;
   readonly examples?: readonly Example[];
+  readonly contextWindow?: ContextWindow;
+  /** Once so many tokens are spent, no turn begins any more. */
+  readonly tokenBudget?: number;
 }
 
 export interface Session extends SessionConfig {
@@ -46,9 +61,10 @@ export interface Page<Item> {
 export type MessageOrder = 'asc' | 'desc';
 
 /** What a caller gives at creation. `model` may be left to the service's default. */
-export interface NewSession extends Omit<SessionConfig, 'model'> {
+export interface NewSession extends Omit<SessionConfig, 'model' | 'contextWindow'> {
   readonly id?: string;
   readonly model?: string;
+  readonly contextWindow?: GivenWindow;
   readonly ttl?: number;
   readonly messageHistory?: readonly Pick<Message, 'author' | 'parts'>[];
 }

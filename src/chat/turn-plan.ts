@@ -48,4 +48,6 @@ export interface TurnPlan {
   readonly replacedTurnId?: string;
   readonly request: ModelRequest;
   readonly isStream: boolean;
+  /** The turn ends with it, and the model is not asked. */
+  readonly refusal?: ChatError;
 }

@@ -2,7 +2,7 @@
 
 import type { Message, Part } from '../chat/content.ts';
 import type { GroundingSource } from '../chat/language-model.ts';
-import type { NewSession, SessionConfig } from '../chat/session.ts';
+import type { GivenWindow, NewSession, SessionConfig } from '../chat/session.ts';
 import type { SettingOverrides } from '../chat/settings.ts';
 
 /** Whoever compiles with `exactOptionalPropertyTypes` may still hand over a variable that is undefined. */
@@ -59,8 +59,9 @@ type Patched<T> = T extends Readonly<Record<string, string>> ? { readonly [name:
 
 /** A JSON merge patch (RFC 7396): `null` removes, objects are merged member by member. */
 export type SessionPatch = {
-  readonly [K in keyof SessionConfig]?: Patched<SessionConfig[K]> | null | undefined;
+  readonly [K in keyof Omit<SessionConfig, 'contextWindow'>]?: Patched<SessionConfig[K]> | null | undefined;
 } & {
+  readonly contextWindow?: Optional<GivenWindow> | null | undefined;
   /** Seconds; `null` restores the default. */
   readonly ttl?: number | null | undefined;
 };

@@ -67,7 +67,8 @@ export class ChatSession {
    * Sends the message and answers with the finished turn: its text, its candidates, its state. A blocked turn is an
    * answer (`isBlocked`), a failed one is an error with its `turnId`. Aborting the signal ends the wait, not the turn. When
    * no answer comes it is sent again, and becomes one turn all the same.
-   * Codes: `turn_in_progress`, `turn_exists`, `version_mismatch`, `history_full`, and those of the model.
+   * Codes: `turn_in_progress`, `turn_exists`, `version_mismatch`, `history_full`, `budget_exhausted`, and those of the
+   * model.
    */
   async sendMessage(message: Question, options: SendOptions = {}): Promise<Turn> {
     const { signal, ...rest } = options;

@@ -119,7 +119,7 @@ function fieldError(error: ErrorObject, httpPart: string): FieldError | undefine
     case 'propertyNames':
       return { path: at(params.propertyName), message: 'is not a valid name' };
     case 'enum':
-      return { path, message: `must be one of ${(params.allowedValues as unknown[]).join(', ')}` };
+      return { path, message: `must be one of ${(params.allowedValues as unknown[]).map(String).join(', ')}` };
     case 'pattern':
       return { path, message: `must match ${params.pattern}` };
     case 'oneOf': {

@@ -105,6 +105,15 @@ describe('a turn cancelled on its own replica', () => {
     expect((await scene.here.open().read()).usage).toMatchObject(usage);
   });
 
+  it('keeps no figures with half an answer, which nobody has counted to its end', async () => {
+    await scene.begin();
+    const usage = { promptTokens: 7, outputTokens: 1 };
+    scene.here.model.call.say({ candidates: [{ index: 0, parts: [{ text: 'Hel' }] }], usage });
+    await settle();
+    await scene.here.open().cancel('t', 'partial');
+    expect((await scene.here.history()).map((message) => Object.hasOwn(message, 'measured'))).toEqual([false, false]);
+  });
+
   it('is cancelled once: the second request gets the same turn, and cannot change what is kept', async () => {
     await scene.begin();
     await scene.say('Hel');

@@ -89,6 +89,21 @@ describe('a turn that goes well', () => {
     await turn.ended;
   });
 
+  it('keeps what its request has cost with the answer, for the next estimates and for nobody to see', async () => {
+    const session = await scene.session();
+    const turn = await session.sendMessageStreaming(ask('Hi'));
+    scene.model.call.text('Hello', 'STOP');
+    scene.model.call.say({ candidates: [], usage: { promptTokens: 3, outputTokens: 2, thoughtTokens: 50 } });
+    scene.model.call.end();
+    await turn.ended;
+    const [question, answer] = await scene.history();
+    const measured = { promptTokens: 3, outputTokens: 2, omittedMessages: 0, weightBeside: 0 };
+    expect(answer).toMatchObject({ model: 'test-model', measured });
+    expect(question).not.toHaveProperty('measured');
+    const { items } = await session.messageHistory({ pageSize: 2, order: 'asc' });
+    for (const message of items) expect(Object.keys(message)).not.toContain('measured');
+  });
+
   it('keeps the parts verbatim, signatures and all', async () => {
     const turn = await (await scene.session()).sendMessageStreaming(ask('Hi'));
     const parts = [

@@ -151,6 +151,21 @@ test('a session is changed by a merge patch, and only in the version that was me
   expect(await chat.sendMessage('Hi', { ifMatch: version + 1 })).toMatchObject({ state: 'COMMITTED' });
 });
 
+test('a session has a context window and a budget, given at its start and changed member by member', async () => {
+  await using scene = await startClient();
+  const chat = scene.model.startChat({
+    contextWindow: { maxMessages: 1, onOverflow: 'trimOldest' },
+    tokenBudget: 1000,
+  });
+  await chat.sendMessage('Hi');
+  expect((await chat.sendMessage('Hi again')).sent).toEqual({ messages: 1, omittedMessages: 2 });
+  const changed = await chat.update({ contextWindow: { onOverflow: null, maxTokens: 5 }, tokenBudget: null });
+  expect(changed.contextWindow).toEqual({ maxMessages: 1, maxTokens: 5, onOverflow: 'reject' });
+  expect(await errorOf(chat.sendMessage('And again'))).toMatchObject({ code: 'history_full', retryable: false });
+  await chat.update({ contextWindow: null, tokenBudget: 1 });
+  expect(await errorOf(chat.sendMessage('And again'))).toMatchObject({ code: 'budget_exhausted', retryable: false });
+});
+
 test('a deleted session is gone; a chat that was never used has nothing to delete', async () => {
   await using scene = await startClient();
   const unused = scene.model.startChat();

@@ -54,6 +54,14 @@ describe.each(WAYS)('an answer of several hops (%s)', (way) => {
     expect(new Set(scene.upstream.calls.map(({ url }) => url)).size).toBe(1);
   });
 
+  it('says that its usage is the sum of several requests, and one of a single request does not', async () => {
+    await using several = await startModel(hops(...THREE_HOPS));
+    const { chunks } = await several.ask(way);
+    expect(chunks.reduce(addChunk, NO_ANSWER).isContinued).toBe(true);
+    await using single = await startModel(hops([said('All.', 'STOP')]));
+    expect((await single.ask(way)).chunks.reduce(addChunk, NO_ANSWER)).not.toHaveProperty('isContinued');
+  });
+
   it('may have eight continuations', async () => {
     const eight = Array.from({ length: 8 }, (_, index) => [continued(`${index}`, `token-${index}`)]);
     await using scene = await startModel(hops(...eight, [said('!', 'STOP')]));

@@ -5,6 +5,7 @@ import type { SessionStore } from '../../src/chat/session-store.ts';
 import { appendBehaves } from './conformance/append.ts';
 import { beginBehaves } from './conformance/begin.ts';
 import type { Bench } from './conformance/bench.ts';
+import { budgetBehaves } from './conformance/budget.ts';
 import { cancelBehaves } from './conformance/cancel.ts';
 import { creationBehaves } from './conformance/creation.ts';
 import { deleteBehaves } from './conformance/delete.ts';
@@ -54,6 +55,7 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
     rewindBehaves(bench);
     deleteBehaves(bench);
     beginBehaves(bench);
+    budgetBehaves(bench);
     appendBehaves(bench);
     finishBehaves(bench);
     leaseBehaves(bench);

@@ -10,12 +10,14 @@ export class Hops {
   #before: Counts = {};
   /** Of this one: the newest report of each count. */
   #current: Counts = {};
+  #isContinued = false;
 
   readonly #finished = new Set<number>();
   readonly #finishing = new Set<number>();
 
   /** The chunk as one of the whole answer: without candidates that had finished in an earlier hop, its tokens summed up. */
-  add({ usage, ...chunk }: ModelChunk): ModelChunk {
+  add({ usage, ...said }: ModelChunk): ModelChunk {
+    const chunk = this.#isContinued ? { ...said, isContinued: true } : said;
     const candidates = chunk.candidates.filter(({ index }) => !this.#finished.has(index));
     for (const { index, finishReason } of candidates) {
       if (finishReason !== undefined && finishReason !== 'CONTINUATION') this.#finishing.add(index);
@@ -29,6 +31,7 @@ export class Hops {
     for (const index of this.#finishing) this.#finished.add(index);
     this.#before = sum(this.#before, this.#current);
     this.#current = {};
+    this.#isContinued = true;
   }
 }
 

@@ -28,6 +28,10 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   if (holder && turn.onBusy === 'reject') return { outcome: 'busy', ...holder };
   if (holder) return takePlace(session, turn, holder, nowMs);
   if (turn.ifVersion !== undefined && turn.ifVersion !== version) return { outcome: 'version_mismatch', version };
+  const { totalTokens } = session.usage;
+  if (turn.tokenBudget !== undefined && totalTokens >= turn.tokenBudget) {
+    return { outcome: 'budget_exhausted', tokensSpent: totalTokens };
+  }
   if (turn.again && !canBeAsked(session, turn.again)) return { outcome: 'not_latest_turn' };
   if (!turn.again?.isReplaced && session.openCalls !== turn.answeredCalls) {
     return { outcome: 'calls_mismatch', openCalls: session.openCalls };

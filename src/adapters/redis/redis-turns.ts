@@ -55,7 +55,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     const args = [turnId, attempt, record, question, answeredCalls, turn.ifVersion ?? '', leaseMs];
     const limits = [historyLimit.messages, historyLimit.bytes];
     const line = [turn.onBusy, turn.line.places, turn.line.record];
-    const again = [turn.again?.turnId ?? '', turn.again?.isReplaced ? 1 : 0];
+    const again = [turn.again?.turnId ?? '', turn.again?.isReplaced ? 1 : 0, turn.tokenBudget ?? ''];
     const { key: named = '', fingerprint = '', ttlMs = 0 } = turn.idempotency ?? {};
     // One round trip for both: reading a long history through the script would cost Redis three times as much. Who waits
     // asks often, and mostly in vain.
@@ -99,6 +99,8 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
         return { outcome: 'not_latest_turn' };
       case 'MOVED':
         return { outcome: 'version_mismatch', version: number(first) };
+      case 'SPENT':
+        return { outcome: 'budget_exhausted', tokensSpent: number(first) };
       case 'FULL':
         return { outcome: 'history_full', messageCount: number(first) };
       case 'CALLS':

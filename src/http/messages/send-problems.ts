@@ -18,6 +18,7 @@ export const SEND_PROBLEMS: readonly ProblemCode[] = [
   'queue_full',
   'turn_exists',
   'history_full',
+  'budget_exhausted',
   'version_mismatch',
   'idempotency_mismatch',
   'producer_lost',

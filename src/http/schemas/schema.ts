@@ -24,9 +24,10 @@ export function words<const W extends readonly string[]>(values: W, options: obj
 
 /** Also `null`, in the one form that gives a single, readable error for everything else. */
 export function nullable<S extends TSchema>(schema: S) {
-  const { type } = schema as { type?: string };
+  const { type, enum: values } = schema as { type?: string; enum?: readonly unknown[] };
   if (type === undefined) throw new Error('only a schema with a type can be made nullable');
-  return Type.Unsafe<Static<S> | null>({ ...schema, type: [type, 'null'] });
+  const words = values ? { enum: [...values, null] } : {};
+  return Type.Unsafe<Static<S> | null>({ ...schema, type: [type, 'null'], ...words });
 }
 
 export type AllOptional<P extends TProperties> = { [K in keyof P]: TOptional<P[K]> };

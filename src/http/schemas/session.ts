@@ -3,7 +3,7 @@
 import { Type } from 'typebox';
 import { METADATA_PAIRS_MAX, MODEL_PATTERN } from '../../chat/session.ts';
 import { HistoryMessage } from './message.ts';
-import { Count, closed, Id, named, nullable, ref, stringMap, Time } from './schema.ts';
+import { Count, closed, Id, named, nullable, optionalNullable, ref, stringMap, Time, words } from './schema.ts';
 import { settingDefaults, settingOverrides, settingPatches } from './settings.ts';
 
 export const Usage = named(
@@ -47,11 +47,39 @@ const Ttl = Type.Integer({
 /** Of one request; how long a history may become is configuration. */
 const HISTORY_MAX = 10_000;
 
+const Limit = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+const windowProperties = {
+  maxMessages: { ...Limit, description: 'Messages of the history that are sent, and the new question.' },
+  maxTokens: { ...Limit, description: 'Tokens of the whole request, estimated without a call to the model.' },
+  onOverflow: words(['reject', 'trimOldest'], {
+    description:
+      'What becomes of a send that exceeds a limit: 409 `history_full`, or the oldest exchanges are not sent.',
+  }),
+};
+const ContextWindow = closed(
+  {
+    maxMessages: Type.Optional(windowProperties.maxMessages),
+    maxTokens: Type.Optional(windowProperties.maxTokens),
+    onOverflow: windowProperties.onOverflow,
+  },
+  { description: 'How much of the history is sent with a question. What is stored stays whole.' },
+);
+/** At creation what is `null` is absent, in a patch it is removed; one of the limits has to be there. */
+const GivenWindow = closed(optionalNullable(windowProperties), {
+  description: '`maxMessages`, `maxTokens` or both; without `onOverflow`, what exceeds them is rejected.',
+});
+const TokenBudget = {
+  ...Limit,
+  description: 'No turn begins once the turns of the session have spent so many tokens (`usage.totalTokens`).',
+};
+
 const configProperties = {
   displayName: Type.Optional(DisplayName),
   metadata: Type.Optional(Metadata),
   context: Type.Optional(Context),
   examples: Type.Optional(Examples),
+  contextWindow: Type.Optional(ContextWindow),
+  tokenBudget: Type.Optional(TokenBudget),
   ...settingDefaults,
 };
 
@@ -92,6 +120,8 @@ export const NewSession = named(
     metadata: Type.Optional(nullable(Metadata)),
     context: Type.Optional(nullable(Context)),
     examples: Type.Optional(nullable(Examples)),
+    contextWindow: Type.Optional(nullable(GivenWindow)),
+    tokenBudget: Type.Optional(nullable(TokenBudget)),
     messageHistory: Type.Optional(nullable(Type.Array(HistoryMessage, { maxItems: HISTORY_MAX }))),
     ttl: Type.Optional(nullable(Ttl)),
     ...settingOverrides,
@@ -151,6 +181,8 @@ export const SessionPatch = named(
     metadata: Type.Optional(MetadataPatch),
     context: Type.Optional(nullable(Context)),
     examples: Type.Optional(nullable(Examples)),
+    contextWindow: Type.Optional(nullable(GivenWindow)),
+    tokenBudget: Type.Optional(nullable(TokenBudget)),
     ttl: Type.Optional(nullable(Ttl)),
     ...settingPatches,
   }),

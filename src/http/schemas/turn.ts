@@ -85,7 +85,16 @@ export const Candidate = named(
 
 export const CandidateWithoutText = named('CandidateWithoutText', closed(candidateProperties));
 
-export const Sent = named('Sent', closed({ messages: Count, omittedMessages: Count }));
+export const Sent = named(
+  'Sent',
+  closed(
+    { messages: Count, omittedMessages: Count },
+    {
+      description:
+        'How many messages the model was sent, the new question included, and how many of the history it was not (`contextWindow`).',
+    },
+  ),
+);
 
 const STATES = ['QUEUED', 'RUNNING', 'COMMITTED', 'BLOCKED', 'FAILED', 'CANCELLED'] as const;
 

@@ -5,14 +5,15 @@
 -- ARGV[10] replica that produces the turn  ARGV[11] idempotency key, or empty  ARGV[12] its fingerprint  ARGV[13] its ttl ms
 -- ARGV[14] reject, enqueue, interrupt, or waiting: it has a place in line  ARGV[15] places in line  ARGV[16] record while it waits
 -- ARGV[17] turn whose question it asks again, or empty  ARGV[18] 1 = that one has committed, and is to be replaced
+-- ARGV[19] tokens that may be spent before it, or empty
 -- Returns {OK, epoch, version, activity ms, ttl ms, messages} (also for a resend of the same attempt)
 --   | {SAME, turn id} | {OTHER}: the key has been used, for the same or for something else
 --   | {BUSY, turn id, epoch or 0 if it only waits, 1 = alive or 0} | {WAIT, place, and as BUSY} | {CROWD} | {LEFT}
---   | {EXISTS} | {MOVED, version} | {FULL, messages} | {CALLS, open calls}
+--   | {EXISTS} | {MOVED, version} | {SPENT, tokens} | {FULL, messages} | {CALLS, open calls}
 --   | {OLD}: that question cannot be asked again (any more) | {GONE}
 
 local meta = redis.call('HMGET', KEYS[1],
-  'version', 'turn', 'lease', 'epoch', 'begun', 'calls', 'count', 'bytes', 'ttl', 'latest')
+  'version', 'turn', 'lease', 'epoch', 'begun', 'calls', 'count', 'bytes', 'ttl', 'latest', 'tokens:total')
 local version, turn, lease, epoch = meta[1], meta[2], meta[3], meta[4]
 if not version then return {'GONE'} end
 local replaces = ARGV[18] == '1'
@@ -39,6 +40,7 @@ if turn or (head and head ~= ARGV[1]) then
   return {'WAIT', place, unpack(holder)}
 end
 if ARGV[6] ~= '' and ARGV[6] ~= version then return {'MOVED', version} end
+if ARGV[19] ~= '' and tonumber(meta[11] or 0) >= tonumber(ARGV[19]) then return {'SPENT', meta[11]} end
 if replaces and meta[10] ~= ARGV[17] then return {'OLD'} end
 if ARGV[17] ~= '' and not replaces and redis.call('HEXISTS', KEYS[6], ARGV[17] .. '/question') == 0 then return {'OLD'} end
 if not replaces and meta[6] ~= ARGV[5] then return {'CALLS', meta[6]} end
