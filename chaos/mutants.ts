@@ -50,7 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'finish takes half a turn',
-    patches: [lua('finish', "'RPUSH', KEYS[2], ARGV[19], ARGV[20]", "'RPUSH', KEYS[2], ARGV[19]")],
+    patches: [lua('finish', "'RPUSH', KEYS[2], ARGV[20], ARGV[21]", "'RPUSH', KEYS[2], ARGV[20]")],
     options: faults(),
   },
   {

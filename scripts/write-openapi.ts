@@ -28,6 +28,7 @@ const TAGS = [
     name: 'turns',
     description: 'Every send is a turn, also one that failed; a turn with `messages` is in the history.',
   },
+  { name: 'usage', description: 'Tokens, as the model reported them.' },
   { name: 'operations', description: 'For orchestrators and tools.' },
 ];
 

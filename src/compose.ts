@@ -125,7 +125,8 @@ function chatLimits(env: Environment): ChatLimits {
 function openStore({ env, redis }: Config, logger: FastifyBaseLogger): SessionStore {
   const ledger = { ledgerTurnsMax: env.LEDGER_TURNS_MAX, ledgerBytesMax: env.LEDGER_BYTES_MAX };
   if (!redis) return new MemorySessionStore(clock, { ...ledger, sessionsMax: env.MEMORY_SESSIONS_MAX });
-  const rules = { ...ledger, logTtlMs: env.LOG_TTL_MS, runningLogTtlMs: env.LOG_TTL_MS + env.TURN_TIMEOUT_MS };
+  const log = { logTtlMs: env.LOG_TTL_MS, runningLogTtlMs: env.LOG_TTL_MS + env.TURN_TIMEOUT_MS };
+  const rules = { ...ledger, ...log, usageTtlMs: env.USAGE_TTL_S * 1000 };
   return new RedisSessionStore(redis, rules, reporter(logger));
 }
 

@@ -39,6 +39,7 @@ import { isOpen, type Turn } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
 import type { Keep } from './turn-machine.ts';
 import { pageOfTurns, type TurnPageRequest } from './turn-page.ts';
+import type { UsageSums } from './usage-sums.ts';
 import { type ViewRequest, viewTurn } from './view-turn.ts';
 import type { WaitingTurn } from './waiting-turn.ts';
 
@@ -116,6 +117,11 @@ export class ChatSession {
       throw error;
     }
     running?.lose('gone');
+  }
+
+  /** What its turns have used, as far as the model reported it. Fails with `session_not_found`. */
+  usage(): Promise<UsageSums> {
+    return this.#deps.store.readUsage(this.key);
   }
 
   /** The committed history, page by page; costs O(page). Fails with `invalid_page_token`, `session_not_found`. */

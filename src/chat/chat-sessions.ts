@@ -11,6 +11,7 @@ import { presentSession } from './present-session.ts';
 import { encodeLimitedConfig, encodeMessage } from './records.ts';
 import { definedOnly, type NewSession, type Page, type Session, type SessionConfig } from './session.ts';
 import { checkDefaults } from './settings.ts';
+import { type MonthUsage, monthOf } from './usage-sums.ts';
 
 export interface ChatSessionsOptions {
   /** For sessions that name no model. */
@@ -70,5 +71,10 @@ export class ChatSessions {
     const page = await this.#deps.store.list(owner, pageSize, pageToken);
     const nowMs = this.#deps.clock.now();
     return { ...page, items: page.items.map((stored) => presentSession(stored, nowMs)) };
+  }
+
+  /** What all turns of the owner have used that began in a month (UTC), the current one when none is given. */
+  async usage(owner: string, month = monthOf(this.#deps.clock.now())): Promise<MonthUsage> {
+    return { month, ...(await this.#deps.store.ownerUsage(owner, month)) };
   }
 }

@@ -12,6 +12,7 @@ import type { HistoryStore } from './history-store.ts';
 import type { Page, SessionKey } from './session.ts';
 import type { StoredSession } from './stored-session.ts';
 import type { TurnStore } from './turn-store.ts';
+import type { UsageSums } from './usage-sums.ts';
 
 export interface CreateSession {
   readonly config: Uint8Array;
@@ -55,6 +56,12 @@ export interface SessionStore extends TurnStore, HistoryStore {
 
   /** Sessions of one owner, newest activity first. Eventually consistent; costs O(page). Fails with `invalid_page_token`. */
   list(owner: string, pageSize: number, pageToken?: string): Promise<Page<StoredSession>>;
+
+  /**
+   * What the owner's turns of a month (`YYYY-MM`) have used. Eventually consistent: each turn is added once, soon after its
+   * end, or not at all when its process dies before, or the store is away for minutes. Sessions that are deleted leave it as it is.
+   */
+  ownerUsage(owner: string, month: string): Promise<UsageSums>;
 
   /** Replaces the configuration. `version_mismatch` when the session has another version than `ifVersion`. */
   update(key: SessionKey, change: UpdateSession): Promise<StoredSession>;

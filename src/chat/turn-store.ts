@@ -6,6 +6,7 @@ import type { Page, SessionKey } from './session.ts';
 import type { TurnEndState } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
 import type { Keep } from './turn-machine.ts';
+import type { UsageSums } from './usage-sums.ts';
 
 /** What the ledger holds of a turn. */
 export interface StoredTurn {
@@ -123,6 +124,9 @@ export interface TurnStore {
 
   /** What a turn was asked that did not commit, if it is the newest that has begun; `undefined` otherwise. */
   readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined>;
+
+  /** What the turns of the session have used, as far as it was reported when they ended. */
+  readUsage(key: SessionKey): Promise<UsageSums>;
 
   /**
    * Turns as `readTurn` gives them, the newest first, by when they came: also those that run and wait. A page may be shorter

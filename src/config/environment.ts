@@ -42,6 +42,8 @@ const ENVIRONMENT = Type.Object({
   HISTORY_BYTES_MAX: bytes(64 * 1024 ** 2),
   LEDGER_TURNS_MAX: whole(1000, 1, 100_000),
   LEDGER_BYTES_MAX: bytes(64 * 1024 ** 2),
+  // At least as long as a month, or its sums could end before it does.
+  USAGE_TTL_S: whole(34_560_000, 2_678_400, 315_360_000),
   ANSWER_SIZE_MAX: whole(16 * 1024 ** 2, 1024, 256 * 1024 ** 2),
   QUEUE_TURNS_MAX: whole(32, 0, 10_000),
   TURN_TIMEOUT_MS: ms(600_000),

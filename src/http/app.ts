@@ -21,6 +21,7 @@ import { deleteSession } from './sessions/delete-session.ts';
 import { followSession } from './sessions/follow-session.ts';
 import { forkSession } from './sessions/fork-session.ts';
 import { getSession } from './sessions/get-session.ts';
+import { getSessionUsage } from './sessions/get-session-usage.ts';
 import { listSessions } from './sessions/list-sessions.ts';
 import { rewindSession } from './sessions/rewind-session.ts';
 import { updateSession } from './sessions/update-session.ts';
@@ -31,6 +32,7 @@ import { listTurns } from './turns/list-turns.ts';
 import { regenerate } from './turns/regenerate.ts';
 import { regenerateStream } from './turns/regenerate-stream.ts';
 import { streamTurn } from './turns/stream-turn.ts';
+import { getUsage } from './usage/get-usage.ts';
 import { validatorCompiler } from './validation.ts';
 
 export interface ServerRules {
@@ -74,6 +76,8 @@ const ROUTES = [
   regenerate,
   regenerateStream,
   countTokens,
+  getSessionUsage,
+  getUsage,
 ];
 
 export async function buildApp(options: AppOptions): Promise<Edge> {

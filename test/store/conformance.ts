@@ -20,6 +20,7 @@ import { listBehaves } from './conformance/list.ts';
 import { rewindBehaves } from './conformance/rewind.ts';
 import { sessionBehaves } from './conformance/session.ts';
 import { turnListBehaves } from './conformance/turn-list.ts';
+import { usageBehaves } from './conformance/usage.ts';
 import { watchBehaves } from './conformance/watch.ts';
 
 export interface StoreUnderTest {
@@ -61,6 +62,7 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
     leaseBehaves(bench);
     ledgerBehaves(bench);
     turnListBehaves(bench);
+    usageBehaves(bench);
     listBehaves(bench);
     lifetimeBehaves(bench);
     watchBehaves(bench);

@@ -12,6 +12,7 @@ export const STORE_RULES: StoreRules = {
   runningLogTtlMs: 120_000,
   ledgerTurnsMax: 1000,
   ledgerBytesMax: 64 * 1024 * 1024,
+  usageTtlMs: 86_400_000,
 };
 
 export type RedisTarget = RedisConfig['target'];

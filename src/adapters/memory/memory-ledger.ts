@@ -39,6 +39,7 @@ export function endRecord(
   if (kept) session.turns.set(turnId, { ...kept, record, end });
 }
 
+/** The oldest turns go, but for those that have not ended, and the one that just has, however large it is. */
 export function trimLedger(
   session: MemorySession,
   endedId: string,

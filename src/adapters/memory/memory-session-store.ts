@@ -8,6 +8,7 @@ import { sessionExists, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
+import type { UsageSums } from '../../chat/usage-sums.ts';
 import { activityOf } from './activity-list.ts';
 import { choose, importMessages, rewind, update } from './memory-history.ts';
 import type { LedgerRules } from './memory-ledger.ts';
@@ -65,6 +66,10 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     return { items };
   }
 
+  async ownerUsage(owner: string, month: string): Promise<UsageSums> {
+    return this.usage.read(owner, month);
+  }
+
   async update(key: SessionKey, change: UpdateSession): Promise<StoredSession> {
     return this.#change(key, (session) => update(session, change));
   }
@@ -103,6 +108,7 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
 
   async close(): Promise<void> {
     this.shelf.clear();
+    this.usage.clear();
   }
 
   #change(key: SessionKey, change: (session: MemorySession) => boolean): StoredSession {

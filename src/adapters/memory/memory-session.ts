@@ -1,12 +1,12 @@
 // One session in memory.
 
 import type { QuestionAgain } from '../../chat/claim.ts';
-import type { Usage } from '../../chat/language-model.ts';
 import type { CreateSession } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
 import type { EventCursor } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type { EventBatch } from '../../chat/turn-store.ts';
+import { NO_SUMS, type UsageSums } from '../../chat/usage-sums.ts';
 
 interface TurnRecord {
   /** Counted from 1, in the order in which they came. */
@@ -81,7 +81,7 @@ export interface MemorySession {
   readonly sends: Map<string, KeptSend>;
   /** The keys of the newest imports. */
   readonly imports: string[];
-  usage: Required<Usage>;
+  used: UsageSums;
 }
 
 export function newSession(given: CreateSession, bornEpoch: number, nowMs: number): MemorySession {
@@ -108,7 +108,7 @@ export function newSession(given: CreateSession, bornEpoch: number, nowMs: numbe
     line: [],
     sends: new Map(),
     imports: [],
-    usage: { promptTokens: 0, outputTokens: 0, thoughtTokens: 0, cachedTokens: 0, totalTokens: 0 },
+    used: NO_SUMS,
   };
 }
 
@@ -122,7 +122,7 @@ export function presentStored(sessionId: string, session: MemorySession): Stored
     updateTimeMs: session.updateTimeMs,
     version: session.version,
     messageCount: session.history.length,
-    usage: session.usage,
+    usage: session.used.usage,
     ...(running
       ? { running: { turnId: running.turnId, epoch: session.epoch, leaseUntilMs: running.leaseUntilMs } }
       : {}),

@@ -17,16 +17,19 @@ import type {
   StoredTurn,
   TurnStore,
 } from '../../chat/turn-store.ts';
+import type { UsageSums } from '../../chat/usage-sums.ts';
 import { Doorbells } from './doorbells.ts';
 import { type LedgerRules, recall } from './memory-ledger.ts';
 import { eventsAfter, type MemorySession } from './memory-session.ts';
 import { append, begin, finish, leave, letGo, reap, renew, requestCancel } from './memory-turns.ts';
+import { OwnerUsage } from './owner-usage.ts';
 import { SessionShelf } from './session-shelf.ts';
 
 /** Members of the port; promises and errors are described there. */
 export class MemoryTurnStore implements TurnStore {
   protected readonly clock: Clock;
   protected readonly shelf: SessionShelf;
+  protected readonly usage = new OwnerUsage();
   protected readonly doorbells = new Doorbells();
   protected tellCancel: (request: CancelRequest) => void = () => undefined;
   protected lastEpoch = 0;
@@ -74,7 +77,10 @@ export class MemoryTurnStore implements TurnStore {
   async finish(key: SessionKey, turn: FinishTurn): Promise<Finished> {
     const session = this.shelf.find(key);
     if (!session) return { outcome: 'gone' };
+    const { used } = session;
     const finished = finish(session, turn, this.#rules);
+    // Not for a resend, which adds nothing.
+    if (session.used !== used) this.usage.count(key.owner, turn);
     if (finished.outcome === 'finished') this.#stepped(key, session);
     return finished;
   }
@@ -122,6 +128,10 @@ export class MemoryTurnStore implements TurnStore {
 
   async readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined> {
     return this.shelf.find(key)?.questions.get(turnId);
+  }
+
+  async readUsage(key: SessionKey): Promise<UsageSums> {
+    return this.shelf.get(key).used;
   }
 
   async epochOf(key: SessionKey, turnId: string): Promise<number> {

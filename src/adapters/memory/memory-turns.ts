@@ -1,9 +1,9 @@
 // The steps of a turn on a session in memory. Single-threaded, so each function is one atomic step.
 
 import type { BeginTurn, Begun, Holder, LeaveLine } from '../../chat/claim.ts';
-import type { Usage } from '../../chat/language-model.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type { Appended, EventBatch, Finished, FinishTurn, Lost, ReapTurn, Renewed } from '../../chat/turn-store.ts';
+import { addUsage } from '../../chat/usage-sums.ts';
 import { endRecord, keepRecord, type LedgerRules, recall, trimLedger } from './memory-ledger.ts';
 import {
   canBeAsked,
@@ -28,7 +28,7 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   if (holder && turn.onBusy === 'reject') return { outcome: 'busy', ...holder };
   if (holder) return takePlace(session, turn, holder, nowMs);
   if (turn.ifVersion !== undefined && turn.ifVersion !== version) return { outcome: 'version_mismatch', version };
-  const { totalTokens } = session.usage;
+  const { totalTokens } = session.used.usage;
   if (turn.tokenBudget !== undefined && totalTokens >= turn.tokenBudget) {
     return { outcome: 'budget_exhausted', tokensSpent: totalTokens };
   }
@@ -41,7 +41,8 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
     return { outcome: 'history_full', messageCount: history.length };
   }
   session.log = session.log.filter((entry) => entry.epoch === epoch);
-  session.epoch = epoch + 1;
+  // Never below the time, which tells the month that it belongs to.
+  session.epoch = Math.max(epoch + 1, nowMs * 1000);
   session.running = { turnId: turn.turnId, attempt: turn.attempt, leaseUntilMs: nowMs + turn.leaseMs, seq: 0 };
   keepRecord(session, turn, { epoch: session.epoch, record: turn.record }, nowMs);
   session.line = session.line.filter(({ turnId }) => turnId !== turn.turnId);
@@ -133,7 +134,7 @@ export function finish(session: MemorySession, turn: FinishTurn, rules: LedgerRu
   endRecord(session, turn, version);
   session.turnBytes += turn.record.length;
   trimLedger(session, turn.turnId, rules);
-  addUsage(session, turn.usage);
+  if (turn.usage) session.used = addUsage(session.used, turn.state, turn.usage);
   session.running = undefined;
   return { outcome: 'finished', version };
 }
@@ -151,19 +152,6 @@ function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Ui
   session.latestTurnId = turn.turnId;
   session.questions.clear();
   session.fullRecords.clear();
-}
-
-/** The oldest turns go, but for those that have not ended, and the one that just has, however large it is. */
-function addUsage(session: MemorySession, usage: Usage | undefined): void {
-  if (!usage) return;
-  const { promptTokens, outputTokens, thoughtTokens, cachedTokens, totalTokens } = session.usage;
-  session.usage = {
-    promptTokens: promptTokens + usage.promptTokens,
-    outputTokens: outputTokens + usage.outputTokens,
-    thoughtTokens: thoughtTokens + (usage.thoughtTokens ?? 0),
-    cachedTokens: cachedTokens + (usage.cachedTokens ?? 0),
-    totalTokens: totalTokens + usage.totalTokens,
-  };
 }
 
 export function renew(session: MemorySession, epoch: number, leaseMs: number, nowMs: number): Renewed {

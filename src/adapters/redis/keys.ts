@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import type { SessionKey } from '../../chat/session.ts';
 
 export interface SessionKeys {
-  /** Hash: configuration, version, counts, epoch, who runs, token sums. The channel that rings has the same name. */
+  /** Hash: configuration, version, counts, epoch, who runs, sums of tokens. The channel that rings has the same name. */
   readonly meta: string;
   /** List: one serialized message each. */
   readonly history: string;
@@ -56,6 +56,16 @@ export function allKeys(keys: SessionKeys): readonly string[] {
 /** Sorted set: the owner's session ids by time of their newest activity. */
 export function sessionListKey(prefix: string, owner: string): string {
   return `${prefix}:{${ownerTag(owner)}}:sessions`;
+}
+
+/** Hash: what the owner's turns of a month (`YYYY-MM`) have used. */
+export function ownerUsageKey(prefix: string, owner: string, month: string): string {
+  return `${prefix}:{${ownerTag(owner)}}:usage:${month}`;
+}
+
+/** Sorted set: `<session id>/<epoch>` of the owner's turns that were counted lately, by time. */
+export function countedTurnsKey(prefix: string, owner: string): string {
+  return `${prefix}:{${ownerTag(owner)}}:counted`;
 }
 
 /** String: which session a keyed creation has made. `name` is the idempotency key, digested. */

@@ -6,8 +6,10 @@ import { sessionExists, sessionNotFound, versionMismatch } from '../../chat/refu
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
+import type { UsageSums } from '../../chat/usage-sums.ts';
 import { attemptOf, Creations } from './creations.ts';
 import { Doorbells } from './doorbells.ts';
+import { OwnerUsage } from './owner-usage.ts';
 import type { RedisConfig } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
 import { RedisHistory } from './redis-history.ts';
@@ -26,8 +28,9 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
     const redis = new RedisConnection(config, onError);
     const access = new SessionAccess(redis, prefix);
     const list = new SessionList(redis, prefix);
+    const usage = new OwnerUsage(redis, prefix, rules.usageTtlMs);
     const doorbells = new Doorbells(() => redis.subscriber(), { timeoutMs: config.commandTimeoutMs, onError });
-    super(access, { prefix, rules, list, doorbells });
+    super(access, { prefix, rules, list, usage, doorbells });
     this.#creations = new Creations(redis, prefix);
     this.#history = new RedisHistory(access, list);
   }
@@ -65,6 +68,10 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
 
   list(owner: string, pageSize: number, pageToken?: string): Promise<Page<StoredSession>> {
     return this.own.list.page(owner, pageSize, pageToken);
+  }
+
+  ownerUsage(owner: string, month: string): Promise<UsageSums> {
+    return this.own.usage.read(owner, month);
   }
 
   async update(key: SessionKey, change: UpdateSession): Promise<StoredSession> {
@@ -115,7 +122,7 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.own.list.settle(), this.#creations.settle()]);
+    await Promise.all([this.own.list.settle(), this.own.usage.settle(), this.#creations.settle()]);
     this.own.doorbells.close();
     this.access.redis.close();
   }

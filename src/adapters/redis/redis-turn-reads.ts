@@ -4,9 +4,11 @@ import { invalidPageToken, sessionNotFound, turnNotFound } from '../../chat/refu
 import type { Page, SessionKey } from '../../chat/session.ts';
 import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
 import type { EventBatch, StoredTurn } from '../../chat/turn-store.ts';
+import type { UsageSums } from '../../chat/usage-sums.ts';
 import { type Place, placesAfter } from './newest-first.ts';
 import type { SessionAccess } from './session-access.ts';
 import { number, text } from './stored-session.ts';
+import { sumsOf, USAGE_FIELDS } from './usage-fields.ts';
 
 /** Members of the port; promises and errors are described there. */
 export class RedisTurnReads {
@@ -79,6 +81,13 @@ export class RedisTurnReads {
     const [epoch, turn] = (await this.access.redis.call('HMGET', meta, 'epoch', 'turn')) as (Uint8Array | null)[];
     if (!epoch) throw sessionNotFound();
     return { epoch: number(epoch), seq: turn ? 0 : REAPER_SEQ };
+  }
+
+  async readUsage(key: SessionKey): Promise<UsageSums> {
+    const { meta } = this.access.keys(key);
+    const [version, ...sums] = (await this.access.redis.call('HMGET', meta, 'version', ...USAGE_FIELDS)) as unknown[];
+    if (!version) throw sessionNotFound();
+    return sumsOf(sums);
   }
 
   /** In the order of the ids; `undefined` for those that the ledger does not hold. */

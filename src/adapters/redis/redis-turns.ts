@@ -17,11 +17,13 @@ import type {
 } from '../../chat/turn-store.ts';
 import type { Doorbells } from './doorbells.ts';
 import { replicaChannel } from './keys.ts';
+import type { OwnerUsage } from './owner-usage.ts';
 import { RedisTurnReads } from './redis-turn-reads.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { SessionAccess } from './session-access.ts';
 import type { SessionList } from './session-list.ts';
 import { number, text } from './stored-session.ts';
+import { tokensOf } from './usage-fields.ts';
 
 export interface StoreRules {
   /** How long frames can be read again after their turn has ended. */
@@ -30,12 +32,15 @@ export interface StoreRules {
   readonly runningLogTtlMs: number;
   readonly ledgerTurnsMax: number;
   readonly ledgerBytesMax: number;
+  /** How long an owner's sums of a month are kept, from the last turn on that was added. */
+  readonly usageTtlMs: number;
 }
 
 export interface TurnsOwn {
   readonly prefix: string;
   readonly rules: StoreRules;
   readonly list: SessionList;
+  readonly usage: OwnerUsage;
   readonly doorbells: Doorbells;
 }
 
@@ -154,14 +159,15 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     const [outcome, detail, activity, ttl] = await this.access.run(SCRIPTS.finish, key, [
       ...[turn.turnId, turn.epoch, batch.afterSeq, batch.lastSeq, batch.frames, rules.logTtlMs, turn.version],
       ...[turn.record, turn.fullRecord ?? '', turn.openCalls, rules.ledgerTurnsMax, rules.ledgerBytesMax],
-      ...[usage?.promptTokens ?? 0, usage?.outputTokens ?? 0, usage?.thoughtTokens ?? 0],
-      ...[usage?.cachedTokens ?? 0, usage?.totalTokens ?? 0],
-      turn.replacedTurnId ?? '',
+      ...tokensOf(usage),
+      ...[usage ? turn.state : '', turn.replacedTurnId ?? ''],
       ...(messages ?? []),
     ]);
     switch (outcome) {
       case 'OK':
         if (activity) this.own.list.touchSoon(key, number(activity), number(ttl));
+        // Also after a resend: the answer to the first one may have been lost, and with it this errand.
+        this.own.usage.countSoon(key, turn);
         return { outcome: 'finished', version: number(detail) };
       case 'GAP':
         return { outcome: 'gap', lastSeq: number(detail) };

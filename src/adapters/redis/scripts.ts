@@ -34,10 +34,11 @@ export const SCRIPTS = {
   leave: load('leave', 'line'),
   letGo: load('let_go', 'line'),
   append: load('append'),
-  finish: load('finish'),
+  finish: load('finish', 'usage'),
   renew: load('renew'),
   reap: load('reap'),
   cancel: load('cancel'),
   touch: load('touch'),
   forget: load('forget'),
+  count: load('count', 'usage'),
 } as const satisfies Record<string, Script>;

@@ -28,6 +28,7 @@ import {
   TurnPage,
   TurnWithoutTexts,
 } from './turn.ts';
+import { MonthUsage, SessionUsage, StateUsage, UsageByState } from './usage.ts';
 
 export const COMPONENTS = [
   NewSession,
@@ -62,5 +63,9 @@ export const COMPONENTS = [
   CandidateFinished,
   CountTokens,
   TokenCount,
+  StateUsage,
+  UsageByState,
+  SessionUsage,
+  MonthUsage,
   Problem,
 ] as const;

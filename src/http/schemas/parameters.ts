@@ -2,6 +2,7 @@
 
 import { Type } from 'typebox';
 import { closed, Id, words } from './schema.ts';
+import { Month } from './usage.ts';
 
 export const SessionParams = closed({ sessionId: Id });
 export const TurnParams = closed({ sessionId: Id, turnId: Id });
@@ -14,6 +15,9 @@ const paging = {
 export const SessionsQuery = closed(paging);
 export const TurnsQuery = closed(paging);
 export const MessagesQuery = closed({ ...paging, order: Type.Optional(words(['asc', 'desc'], { default: 'asc' })) });
+export const UsageQuery = closed({
+  month: Type.Optional({ ...Month, description: '`YYYY-MM`, UTC; the current month when absent.' }),
+});
 /** For routes that take no query: a misspelled parameter is told, not ignored. */
 export const NoQuery = closed({});
 

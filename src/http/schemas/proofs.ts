@@ -7,6 +7,7 @@ import type { Session as DomainSession } from '../../chat/session.ts';
 import type { GenerationSettings, SettingOverrides } from '../../chat/settings.ts';
 import type { Turn as DomainTurn } from '../../chat/turn.ts';
 import type { CandidateDelta as DomainDelta, CandidateFinished as DomainFinished } from '../../chat/turn-event.ts';
+import type { MonthUsage as DomainMonthUsage, UsageSums } from '../../chat/usage-sums.ts';
 import type { CandidateDelta, CandidateFinished } from './events.ts';
 import type { Message } from './message.ts';
 import type { SendMessage } from './send.ts';
@@ -14,6 +15,7 @@ import type { Session } from './session.ts';
 import type { GroundingSource } from './settings.ts';
 import type { TokenCount } from './token-count.ts';
 import type { Turn } from './turn.ts';
+import type { MonthUsage, SessionUsage } from './usage.ts';
 
 type ReadonlyDeep<T> = T extends object ? { readonly [K in keyof T]: ReadonlyDeep<T[K]> } : T;
 type Mutual<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
@@ -33,4 +35,6 @@ export type Proofs = [
   Proven<Mutual<ReadonlyDeep<Static<typeof CandidateDelta>>, DomainDelta>>,
   Proven<Mutual<ReadonlyDeep<Static<typeof CandidateFinished>>, DomainFinished>>,
   Proven<Mutual<ReadonlyDeep<Static<typeof Turn>>, DomainTurn>>,
+  Proven<Mutual<ReadonlyDeep<Static<typeof SessionUsage>>, UsageSums>>,
+  Proven<Mutual<ReadonlyDeep<Static<typeof MonthUsage>>, DomainMonthUsage>>,
 ];

@@ -3,11 +3,11 @@
 -- ARGV[1] turn id  ARGV[2] epoch  ARGV[3] seq it follows  ARGV[4] seq of the last event  ARGV[5] last frames
 -- ARGV[6] log ttl ms  ARGV[7] version after it  ARGV[8] turn record  ARGV[9] record with all candidates, or empty
 -- ARGV[10] open calls  ARGV[11] turns to keep  ARGV[12] bytes of turns to keep
--- ARGV[13..17] tokens: prompt, output, thought, cached, total
--- ARGV[18] turn whose messages it takes the place of if it commits, or empty  ARGV[19], ARGV[20] question and answer, if it commits
+-- ARGV[13..17] tokens: prompt, output, thought, cached, total  ARGV[18] state in which it ended, or empty: no tokens were reported
+-- ARGV[19] turn whose messages it takes the place of if it commits, or empty  ARGV[20], ARGV[21] question and answer, if it commits
 -- Returns {OK, version, activity ms, ttl ms} (a resend: {OK, version}) | {GAP, last seq} | {MOVED, version after it} | {FENCED} | {GONE}
 
-local id, epoch, commits = ARGV[1], ARGV[2], ARGV[19] ~= nil
+local id, epoch, commits = ARGV[1], ARGV[2], ARGV[20] ~= nil
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'turn', 'seq', 'born', 'version', 'ttl', 'latest')
 if not meta[1] or tonumber(epoch) <= tonumber(meta[4]) then return {'GONE'} end
 local ended = redis.call('HGET', KEYS[4], id .. '/end')
@@ -17,19 +17,16 @@ local version = digits(meta[5] + (commits and 1 or 0))
 if version ~= ARGV[7] then return {'MOVED', version} end
 if meta[3] ~= ARGV[3] then return {'GAP', meta[3]} end
 
--- First, since a sum that overflows is refused, and what a script has written before an error stays.
-for i, name in ipairs({'prompt', 'output', 'thought', 'cached', 'total'}) do
-  redis.call('HINCRBY', KEYS[1], 'tokens:' .. name, ARGV[12 + i])
-end
+if ARGV[18] ~= '' then add_usage(KEYS[1], ARGV[18], {unpack(ARGV, 13, 17)}) end
 redis.call('XADD', KEYS[3], epoch .. '-' .. ARGV[4], 'after', ARGV[3], 'frames', ARGV[5])
 if commits then
-  local added, bytes = 2, #ARGV[19] + #ARGV[20]
-  if ARGV[18] ~= '' then
+  local added, bytes = 2, #ARGV[20] + #ARGV[21]
+  if ARGV[19] ~= '' then
     -- Still the last two: nobody else changes the history of a session while a turn runs.
     for _, message in ipairs(redis.call('RPOP', KEYS[2], 2)) do added, bytes = added - 1, bytes - #message end
-    redis.call('HSET', KEYS[4], ARGV[18] .. '/superseded', 1)
+    redis.call('HSET', KEYS[4], ARGV[19] .. '/superseded', 1)
   end
-  redis.call('RPUSH', KEYS[2], ARGV[19], ARGV[20])
+  redis.call('RPUSH', KEYS[2], ARGV[20], ARGV[21])
   redis.call('HINCRBY', KEYS[1], 'count', added)
   redis.call('HINCRBY', KEYS[1], 'bytes', bytes)
   redis.call('HSET', KEYS[1], 'version', version, 'calls', ARGV[10], 'latest', id)

@@ -1,0 +1,49 @@
+// What an owner's turns have used, by month. The sums live on another slot than the sessions, so a turn is added after it has
+// ended; once, however often that is tried, since the turns that were added lately are remembered beside the sums.
+
+import type { SessionKey } from '../../chat/session.ts';
+import type { FinishTurn } from '../../chat/turn-store.ts';
+import { monthOfEpoch, type UsageSums } from '../../chat/usage-sums.ts';
+import { Errands } from './errands.ts';
+import { countedTurnsKey, ownerUsageKey } from './keys.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { SCRIPTS } from './scripts.ts';
+import { sumsOf, tokensOf, USAGE_FIELDS } from './usage-fields.ts';
+
+/** Much longer than an end is brought to the store, and its count after it. */
+const REMEMBERED_MS = 3_600_000;
+/** More turns of one owner than end while one of them is tried again. */
+const REMEMBERED_MAX = 10_000;
+
+export class OwnerUsage {
+  readonly #redis: RedisConnection;
+  readonly #prefix: string;
+  readonly #ttlMs: number;
+  readonly #errands = new Errands();
+
+  constructor(redis: RedisConnection, prefix: string, ttlMs: number) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+    this.#ttlMs = ttlMs;
+  }
+
+  /** For a turn whose end the store has taken, now or before. Without waiting, for the hot path. */
+  countSoon({ owner, sessionId }: SessionKey, turn: Pick<FinishTurn, 'epoch' | 'state' | 'usage'>): void {
+    const { epoch, state, usage } = turn;
+    if (!usage) return;
+    const sums = ownerUsageKey(this.#prefix, owner, monthOfEpoch(epoch));
+    const keys = [sums, countedTurnsKey(this.#prefix, owner)];
+    const args = [`${sessionId}/${epoch}`, this.#ttlMs, REMEMBERED_MS, REMEMBERED_MAX, state, ...tokensOf(usage)];
+    this.#errands.insist(() => this.#redis.run(SCRIPTS.count, keys, args));
+  }
+
+  async read(owner: string, month: string): Promise<UsageSums> {
+    const sums = ownerUsageKey(this.#prefix, owner, month);
+    return sumsOf((await this.#redis.call('HMGET', sums, ...USAGE_FIELDS)) as unknown[]);
+  }
+
+  /** Waits for what was left to do later, for as long as a command may take. */
+  settle(): Promise<void> {
+    return this.#errands.settle();
+  }
+}
