@@ -137,11 +137,12 @@ describe('what a session leaves in Redis', () => {
     const { newest } = sessionKeys(prefix, key);
     const failed = await begin(store, key, { question: bytes('Why?') });
     await store.finish(key, aFailure(failed));
-    expect(await client.hget(newest, '/question')).toBe('Why?');
+    const questions = () => client.hgetall(newest);
+    expect(await questions()).toEqual({ [`${failed.turnId}/question`]: 'Why?' });
     const committed = await begin(store, key, { question: bytes('How?') });
-    expect(await client.hget(newest, '/question')).toBe('How?');
+    expect(await questions()).toMatchObject({ [`${committed.turnId}/question`]: 'How?' });
     await store.finish(key, anEnding(committed));
-    expect(await client.hget(newest, '/question')).toBeNull();
+    expect(await questions()).toEqual({});
   });
 
   it('is not in the list any more once somebody has met it there', async () => {
