@@ -70,7 +70,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'begin forgets resends',
     patches: [
-      lua('begin', "if turn and meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9], count} end"),
+      lua(
+        'begin',
+        "if turn and meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9], count, last_seen(KEYS[2], count)} end",
+      ),
     ],
     options: faults('reply of begin lost'),
   },

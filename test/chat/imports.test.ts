@@ -185,7 +185,8 @@ describe('the Lua scripts', () => {
     expect(calls.length).toBeGreaterThan(40);
     const built = calls.filter(({ path, command, key }) => {
       const isDeclared =
-        /^KEYS\[\d\]$/.test(key) || (isPart(path) && /^(key|meta|events|turns|ledger|newest|idem|queue)$/.test(key));
+        /^KEYS\[\d\]$/.test(key) ||
+        (isPart(path) && /^(key|meta|history|events|turns|ledger|newest|idem|queue)$/.test(key));
       return command !== 'TIME' && !isDeclared;
     });
     expect(built).toEqual([]);

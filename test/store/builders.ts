@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BeginTurn } from '../../src/chat/claim.ts';
 import { ChatError, type ProblemCode } from '../../src/chat/errors.ts';
-import type { RewindSession } from '../../src/chat/history-store.ts';
+import type { ChooseCandidate, ImportMessages, RewindSession } from '../../src/chat/history-store.ts';
 import type { SessionKey } from '../../src/chat/session.ts';
 import type { CreateSession, SessionStore, UpdateSession } from '../../src/chat/session-store.ts';
 import { REAPER_SEQ } from '../../src/chat/turn-event.ts';
@@ -34,6 +34,34 @@ export function aChange(ifVersion: number, given: Partial<UpdateSession> = {}): 
 
 export function aRewind(length: number, ifVersion: number, given: Partial<RewindSession> = {}): RewindSession {
   return { length, bytesRemoved: 0, supersededTurnIds: [], ifVersion, attempt: randomUUID(), ...given };
+}
+
+export function aChoice(turnId: string, ifVersion: number, given: Partial<ChooseCandidate> = {}): ChooseCandidate {
+  return {
+    turnId,
+    message: bytes(`other answer of ${turnId}`),
+    openCalls: '',
+    record: bytes(`ended otherwise ${turnId}`),
+    fullRecord: bytes(`all of ${turnId}, other chosen`),
+    ifVersion,
+    attempt: randomUUID(),
+    ...given,
+  };
+}
+
+export function anImport(
+  messages: readonly string[],
+  ifVersion: number,
+  given: Partial<ImportMessages> = {},
+): ImportMessages {
+  return {
+    messages: messages.map(bytes),
+    openCalls: '',
+    historyLimit: { messages: 1000, bytes: 1_000_000 },
+    ifVersion,
+    attempt: randomUUID(),
+    ...given,
+  };
 }
 
 export function aTurn(given: Partial<BeginTurn> = {}): BeginTurn {
@@ -137,6 +165,22 @@ export async function beginDeadTurn(
 
 export async function historyOf(store: SessionStore, key: SessionKey): Promise<readonly string[]> {
   return (await store.readMessages(key, { start: 0, count: 1000 })).map(plain);
+}
+
+/** What is said to a question of one byte when exactly the bytes that are there are allowed, and when one more is. */
+export async function outcomesAtTheLimit(
+  store: SessionStore,
+  key: SessionKey,
+  given: Partial<BeginTurn> = {},
+): Promise<readonly string[]> {
+  const { length } = (await historyOf(store, key)).join('');
+  const outcomes: string[] = [];
+  for (const allowed of [length, length + 1]) {
+    const turn = aTurn({ question: bytes('q'), historyLimit: { messages: 1000, bytes: allowed }, ...given });
+    outcomes.push((await store.begin(key, turn)).outcome);
+    await store.letGo(key, turn);
+  }
+  return outcomes;
 }
 
 /** The record of a turn in the ledger. */

@@ -2,15 +2,19 @@
 
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import type { SessionStore } from '../../src/chat/session-store.ts';
+import { againBehaves } from './conformance/again.ts';
 import { appendBehaves } from './conformance/append.ts';
 import { beginBehaves } from './conformance/begin.ts';
 import type { Bench } from './conformance/bench.ts';
 import { budgetBehaves } from './conformance/budget.ts';
 import { cancelBehaves } from './conformance/cancel.ts';
+import { changesBehave } from './conformance/changes.ts';
+import { chooseBehaves } from './conformance/choose.ts';
 import { creationBehaves } from './conformance/creation.ts';
 import { deleteBehaves } from './conformance/delete.ts';
 import { finishBehaves } from './conformance/finish.ts';
 import { idempotencyBehaves } from './conformance/idempotency.ts';
+import { importBehaves } from './conformance/import.ts';
 import { isolationBehaves } from './conformance/isolation.ts';
 import { leaseBehaves } from './conformance/lease.ts';
 import { ledgerBehaves } from './conformance/ledger.ts';
@@ -54,11 +58,15 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
     sessionBehaves(bench);
     creationBehaves(bench);
     rewindBehaves(bench);
+    chooseBehaves(bench);
+    importBehaves(bench);
+    changesBehave(bench);
     deleteBehaves(bench);
     beginBehaves(bench);
     budgetBehaves(bench);
     appendBehaves(bench);
     finishBehaves(bench);
+    againBehaves(bench);
     leaseBehaves(bench);
     ledgerBehaves(bench);
     turnListBehaves(bench);

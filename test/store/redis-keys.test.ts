@@ -9,10 +9,13 @@ import { until } from '../support/until.ts';
 import {
   aBatch,
   aChange,
+  aChoice,
   aFailure,
   aKey,
   anEnding,
+  anImport,
   aReap,
+  aRewind,
   aSession,
   begin,
   beginDeadTurn,
@@ -96,6 +99,42 @@ describe('what a session leaves in Redis', () => {
     expect(await store.reap(key, aReap(dead))).toBe(true);
     expect(await immortal()).toEqual([]);
     expect(await keysUnder(client, prefix)).toHaveLength(7);
+  });
+
+  it('has a lifetime after every change of its history, also where that makes a key', async () => {
+    const key = aKey();
+    const idempotency = (name: string) => ({ idempotency: { key: name, fingerprint: 'f', ttlMs: 60_000 } });
+    await store.create(key, { ...aSession(), ...idempotency('creation') });
+    expect(await immortal()).toEqual([]);
+    await store.importMessages(key, anImport(['a'], 1, idempotency('k')));
+    expect(await immortal()).toEqual([]);
+    const { turnId } = await commitTurn(store, key);
+    await store.choose(key, aChoice(turnId, 3));
+    expect(await immortal()).toEqual([]);
+    const again = await begin(store, key, { again: { turnId, isReplaced: true } });
+    expect(await immortal()).toEqual([]);
+    await store.finish(key, anEnding(again, { replacedTurnId: turnId }));
+    await store.rewind(key, aRewind(0, 5));
+    expect(await immortal()).toEqual([]);
+  });
+
+  it('holds no more idempotency keys of imports than it may, and one list of them', async () => {
+    const key = aKey();
+    await store.create(key, aSession());
+    for (let i = 0; i < 120; i += 1) {
+      const idempotency = { key: `k${i}`, fingerprint: 'f', ttlMs: 60_000 };
+      await store.importMessages(key, anImport(['a'], 1 + i, { idempotency }));
+    }
+    const { idem } = sessionKeys(prefix, key);
+    expect(await client.hlen(idem)).toBe(101);
+    expect((await client.hget(idem, '/imports'))?.split(' ')).toHaveLength(100);
+  });
+
+  it('holds the names of sixteen changes', async () => {
+    const key = aKey();
+    await store.create(key, aSession());
+    for (let i = 0; i < 40; i += 1) await store.update(key, aChange(1 + i));
+    expect((await client.hget(sessionKeys(prefix, key).meta, 'changes'))?.split(' ')).toHaveLength(16);
   });
 
   it('is nothing after it was deleted', async () => {

@@ -13,8 +13,10 @@ import { until } from '../support/until.ts';
 import {
   aBatch,
   aChange,
+  aChoice,
   aKey,
   anEnding,
+  anImport,
   aReap,
   aRewind,
   aSession,
@@ -26,6 +28,7 @@ import {
   historyOf,
   isGone,
   logOf,
+  outcomesAtTheLimit,
   plain,
 } from './builders.ts';
 
@@ -90,6 +93,70 @@ describe('on a bad way to Redis', () => {
       expect(await removing).toMatchObject({ version: 3, messageCount: 0 });
       const turn = await commitTurn(direct, key);
       expect(await historyOf(direct, key)).toEqual([`question of ${turn.turnId}`, `answer of ${turn.turnId}`]);
+    });
+
+    it('choose replaces once, and its bytes are counted once', async () => {
+      const key = aKey();
+      await direct.create(key, aSession());
+      const { turnId } = await commitTurn(direct, key, { fullRecord: bytes('all') });
+      const choosing = losing('choose', () => store.choose(key, aChoice(turnId, 2)));
+      expect(await choosing).toMatchObject({ version: 3, messageCount: 2 });
+      expect(await historyOf(direct, key)).toEqual([`question of ${turnId}`, `other answer of ${turnId}`]);
+      expect(plain((await direct.readTurn(key, turnId)).record)).toBe(`all of ${turnId}, other chosen`);
+      expect(await outcomesAtTheLimit(direct, key)).toEqual(['history_full', 'begun']);
+    });
+
+    it.each([false, true])('import appends once, and its bytes are counted once; with a key: %s', async (isKeyed) => {
+      const key = aKey();
+      await direct.create(key, aSession());
+      const keyed = isKeyed ? { idempotency: { key: 'k', fingerprint: 'f', ttlMs: 60_000 } } : {};
+      const importing = losing('importMessages', () => store.importMessages(key, anImport(['a', 'b'], 1, keyed)));
+      expect(await importing).toMatchObject({ version: 2, messageCount: 2 });
+      expect(await historyOf(direct, key)).toEqual(['a', 'b']);
+      expect(await outcomesAtTheLimit(direct, key)).toEqual(['history_full', 'begun']);
+    });
+
+    it('a change is made once also when others are made before it is sent again', async () => {
+      const key = aKey();
+      await direct.create(key, aSession());
+      const lost = proxy.loseReplyTo(SCRIPTS.importMessages.sha);
+      const resent = lost.then(() =>
+        proxy.doBefore(SCRIPTS.importMessages.sha, async () => {
+          await direct.importMessages(key, anImport(['b'], 2));
+          await direct.update(key, aChange(3));
+          await commitTurn(direct, key);
+        }),
+      );
+      expect(await store.importMessages(key, anImport(['a'], 1))).toMatchObject({ version: 5, messageCount: 4 });
+      await resent;
+      expect((await historyOf(direct, key)).slice(0, 2)).toEqual(['a', 'b']);
+    });
+
+    it('finish of a turn that replaces replaces once, also when the next one has committed before it was sent again', async () => {
+      const key = aKey();
+      await direct.create(key, aSession({ messages: [bytes('hello')] }));
+      const old = await commitTurn(direct, key);
+      const turn = await begin(direct, key, { again: { turnId: old.turnId, isReplaced: true } });
+      const ending = anEnding(turn, { replacedTurnId: old.turnId });
+      const lost = proxy.loseReplyTo(SCRIPTS.finish.sha);
+      const resent = lost.then(() =>
+        proxy.doBefore(SCRIPTS.finish.sha, async () => void (await commitTurn(direct, key, { turnId: 'next' }))),
+      );
+      expect(await store.finish(key, ending)).toEqual({ outcome: 'finished', version: 3 });
+      await resent;
+      const expected = ['hello', `question of ${turn.turnId}`, `answer of ${turn.turnId}`];
+      expect(await historyOf(direct, key)).toEqual([...expected, 'question of next', 'answer of next']);
+      expect(await outcomesAtTheLimit(direct, key)).toEqual(['history_full', 'begun']);
+    });
+
+    it('begin of a turn that replaces begins one, which sees the history without what it replaces', async () => {
+      const key = aKey();
+      await direct.create(key, aSession({ messages: [bytes('hello')] }));
+      const { turnId } = await commitTurn(direct, key);
+      const turn = aTurn({ again: { turnId, isReplaced: true } });
+      const begun = await losing('begin', () => store.begin(key, turn));
+      expect(begun.outcome === 'begun' && begun.history.map(plain)).toEqual(['hello']);
+      expect((await direct.read(key)).running?.turnId).toBe(turn.turnId);
     });
 
     it('begin begins one turn, and its producer learns of it', async () => {
@@ -181,6 +248,20 @@ describe('on a bad way to Redis', () => {
     const begun = await begin(store, key);
     await overtaken;
     expect(begun).toMatchObject({ version: 2, history: ['question of other', 'answer of other'] });
+  });
+
+  it('begin brings the answer that was chosen meanwhile, although the history is as long as it was', async () => {
+    const key = aKey();
+    await direct.create(key, aSession());
+    const { turnId } = await commitTurn(direct, key);
+    const message = bytes(`answer OF ${turnId}`);
+    await client.script('FLUSH');
+    const overtaken = proxy.doBefore('EVAL\r\n', async () => {
+      await direct.choose(key, aChoice(turnId, 2, { message }));
+    });
+    const begun = await begin(store, key);
+    await overtaken;
+    expect(begun).toMatchObject({ version: 3, history: [`question of ${turnId}`, `answer OF ${turnId}`] });
   });
 
   it('news that are late in the list do not put a session behind those that it has overtaken since', async () => {

@@ -104,6 +104,9 @@ function noteChange(session: MemorySession, { attempt }: Change): void {
 
 function keepKey({ sends, imports }: MemorySession, { key, fingerprint, ttlMs }: KeptIdempotency, nowMs: number): void {
   sends.set(key, { fingerprint, expireTimeMs: nowMs + ttlMs, turnId: IMPORTED });
+  const known = imports.indexOf(key);
+  if (known >= 0) imports.splice(known, 1);
   imports.unshift(key);
-  for (const old of imports.splice(IMPORT_KEYS_MAX)) sends.delete(old);
+  // A send may have used it since, after its time.
+  for (const old of imports.splice(IMPORT_KEYS_MAX)) if (sends.get(old)?.turnId === IMPORTED) sends.delete(old);
 }

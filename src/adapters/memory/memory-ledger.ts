@@ -49,6 +49,10 @@ export function trimLedger(
     if (session.turns.size <= ledgerTurnsMax && session.turnBytes <= ledgerBytesMax) return;
     if (turnId === endedId || end === undefined) continue;
     session.turns.delete(turnId);
+    // Its id is free: what is kept of it must not be taken for another turn's.
+    session.fullRecords.delete(turnId);
+    session.questions.delete(turnId);
+    if (session.latestTurnId === turnId) session.latestTurnId = undefined;
     if (idempotencyKey !== undefined) session.sends.delete(idempotencyKey);
     session.turnBytes -= record.length;
   }

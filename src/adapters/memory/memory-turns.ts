@@ -37,7 +37,8 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
     return { outcome: 'calls_mismatch', openCalls: session.openCalls };
   }
   const { messages, bytes } = turn.historyLimit;
-  if (seen.length + 2 > messages || session.historyBytes + turn.question.length > bytes) {
+  const bytesReplaced = sizeOf(history.slice(seen.length));
+  if (seen.length + 2 > messages || session.historyBytes - bytesReplaced + turn.question.length > bytes) {
     return { outcome: 'history_full', messageCount: history.length };
   }
   session.log = session.log.filter((entry) => entry.epoch === epoch);

@@ -20,6 +20,7 @@ import { replicaChannel } from './keys.ts';
 import type { OwnerUsage } from './owner-usage.ts';
 import { RedisTurnReads } from './redis-turn-reads.ts';
 import { SCRIPTS } from './scripts.ts';
+import { isSeen } from './seen-history.ts';
 import type { SessionAccess } from './session-access.ts';
 import type { SessionList } from './session-list.ts';
 import { number, text } from './stored-session.ts';
@@ -64,7 +65,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     const { key: named = '', fingerprint = '', ttlMs = 0 } = turn.idempotency ?? {};
     // One round trip for both: reading a long history through the script would cost Redis three times as much. Who waits
     // asks often, and mostly in vain.
-    const [[outcome, first, second, third, ttl, count], history] = await Promise.all([
+    const [[outcome, first, second, third, ttl, count, last], history] = await Promise.all([
       this.access.run(SCRIPTS.begin, key, [
         ...args,
         ...limits,
@@ -84,7 +85,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
           outcome: 'begun',
           epoch: number(first),
           version: number(second),
-          history: history.length === number(count) ? history : await this.#readHistory(key, turn),
+          history: isSeen(history, number(count), text(last)) ? history : await this.#readHistory(key, turn),
         };
       case 'SAME':
         return { outcome: 'repeated', turnId: text(first) };

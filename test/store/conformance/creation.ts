@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { CreateSession } from '../../../src/chat/session-store.ts';
 import type { StoredSession } from '../../../src/chat/stored-session.ts';
 import { until } from '../../support/until.ts';
-import { aChange, aKey, aSession, commitTurn, refusalOf } from '../builders.ts';
+import { aChange, aKey, anImport, aSession, commitTurn, refusalOf } from '../builders.ts';
 import type { Bench } from './bench.ts';
 
 export function creationBehaves(bench: Bench): void {
@@ -14,11 +14,11 @@ export function creationBehaves(bench: Bench): void {
       () => false,
     );
 
-  describe('create with an idempotency key', () => {
-    const keyed = (fingerprint = 'same', ttlMs = 60_000): CreateSession =>
-      aSession({ idempotency: { key: 'k', fingerprint, ttlMs } });
-    const anotherOf = (owner: string) => ({ ...aKey(), owner });
+  const keyed = (fingerprint = 'same', ttlMs = 60_000): CreateSession =>
+    aSession({ idempotency: { key: 'k', fingerprint, ttlMs } });
+  const anotherOf = (owner: string) => ({ ...aKey(), owner });
 
+  describe('create with an idempotency key', () => {
     it('makes one session, whatever ids are named and whoever asks again', async () => {
       const { store, other } = bench;
       const key = aKey();
@@ -90,6 +90,65 @@ export function creationBehaves(bench: Bench): void {
         return last.sessionId !== first.sessionId;
       });
       expect((await store.list(owner, 10)).items).toHaveLength(2);
+    });
+  });
+
+  describe('recallCreation', () => {
+    const recall = (owner: string, fingerprint = 'same') =>
+      bench.other.recallCreation(owner, { key: 'k', fingerprint });
+
+    it('finds nothing under a key that was not used, and claims nothing', async () => {
+      const { store } = bench;
+      const { owner } = aKey();
+      expect(await recall(owner)).toBeUndefined();
+      expect(await recall(owner, 'another')).toBeUndefined();
+      expect(await store.create(anotherOf(owner), keyed('of its own'))).toMatchObject({ version: 1 });
+    });
+
+    it('finds the session that was made, as it has become', async () => {
+      const { store } = bench;
+      const key = aKey();
+      const made = await store.create(key, keyed());
+      expect(await recall(key.owner)).toEqual(made);
+      await store.importMessages(key, anImport(['a'], 1));
+      expect(await recall(key.owner)).toEqual(await store.read(key));
+      expect(await recall(key.owner)).toMatchObject({ version: 2, messageCount: 1 });
+    });
+
+    it('refuses other contents, and is a matter of one owner', async () => {
+      const { store } = bench;
+      const key = aKey();
+      await store.create(key, keyed());
+      expect(await refusalOf(recall(key.owner, 'another'))).toBe('idempotency_mismatch');
+      expect(await recall(aKey().owner)).toBeUndefined();
+    });
+
+    it('finds nothing when the session is gone, also when another one has its id', async () => {
+      const { store } = bench;
+      const key = aKey();
+      await store.create(key, keyed());
+      await store.delete(key);
+      expect(await recall(key.owner)).toBeUndefined();
+      await store.create(key, aSession());
+      expect(await recall(key.owner)).toBeUndefined();
+    });
+
+    it('finds nothing when the session has expired, also when another one has its id', async () => {
+      const { store } = bench;
+      const key = aKey();
+      await store.create(key, { ...keyed(), ttlS: 0.05 });
+      await until('it has expired', async () => (await recall(key.owner)) === undefined);
+      expect(await refusalOf(store.read(key))).toBe('session_not_found');
+      await store.create(key, aSession());
+      expect(await recall(key.owner)).toBeUndefined();
+    });
+
+    it('finds nothing after its time', async () => {
+      const { store } = bench;
+      const key = aKey();
+      await store.create(key, keyed('same', 20));
+      await until('its time is over', async () => (await recall(key.owner)) === undefined);
+      expect(await store.read(key)).toMatchObject({ version: 1 });
     });
   });
 }

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ChatError } from '../../../src/chat/errors.ts';
 import type { SessionKey } from '../../../src/chat/session.ts';
 import {
+  aChoice,
   aFailure,
   aKey,
   anEnding,
@@ -177,6 +178,18 @@ export function ledgerBehaves(bench: Bench): void {
       const waits = { turnId: waiting.turnId, record: bytes('left'), onlyIfDead: false };
       expect(await store.leave(key, waits)).toBe(true);
       expect(await kept(key, [large.turnId, waiting.turnId])).toEqual([waiting.turnId]);
+    });
+
+    it('drops with the turn that owns the last messages its candidates, and what can be done with it', async () => {
+      const { store, other, key } = await onSession();
+      await commitTurn(store, key, { turnId: 'owner', fullRecord: bytes('all candidates') });
+      for (let i = 0; i < ledgerTurnsMax; i += 1) await failTurn(store, key);
+      expect(await refusalOf(other.readTurn(key, 'owner'))).toBe('turn_not_found');
+      expect(await refusalOf(other.choose(key, aChoice('owner', 2)))).toBe('not_latest_turn');
+      const again = { again: { turnId: 'owner', isReplaced: true } };
+      expect(await other.begin(key, aTurn(again))).toEqual({ outcome: 'not_latest_turn' });
+      await failTurn(store, key, { turnId: 'owner' });
+      expect(await textOf(key, 'owner')).toBe('ended owner');
     });
 
     it('frees the id of a turn that it has dropped', async () => {

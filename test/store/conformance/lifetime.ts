@@ -4,9 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../../support/until.ts';
 import {
   aChange,
+  aChoice,
   aFailure,
   aKey,
   anEnding,
+  anImport,
   aReap,
   aSession,
   begin,
@@ -44,6 +46,21 @@ export function lifetimeBehaves(bench: Bench): void {
       });
       expect(await isGone(store, changed)).toBe(false);
       expect(await isGone(store, asked)).toBe(false);
+    });
+
+    it('slides with choices and imports', async () => {
+      const { store } = bench;
+      const [clock, chosen, imported] = await Promise.all([create(0.3), create(0.3), create(0.3)]);
+      const { turnId } = await commitTurn(store, chosen);
+      let changes = 0;
+      await until('the session that nobody touches has expired', async () => {
+        await store.choose(chosen, aChoice(turnId, 2 + changes));
+        await store.importMessages(imported, anImport(['a'], 1 + changes));
+        changes += 1;
+        return isGone(store, clock);
+      });
+      expect(await isGone(store, chosen)).toBe(false);
+      expect(await isGone(store, imported)).toBe(false);
     });
 
     it('ends for all of it', async () => {

@@ -6,7 +6,7 @@
 -- ARGV[14] reject, enqueue, interrupt, or waiting: it has a place in line  ARGV[15] places in line  ARGV[16] record while it waits
 -- ARGV[17] turn whose question it asks again, or empty  ARGV[18] 1 = that one has committed, and is to be replaced
 -- ARGV[19] tokens that may be spent before it, or empty
--- Returns {OK, epoch, version, activity ms, ttl ms, messages} (also for a resend of the same attempt)
+-- Returns {OK, epoch, version, activity ms, ttl ms, messages, digest of the last} (also for a resend of the same attempt)
 --   | {SAME, turn id} | {OTHER}: the key has been used, for the same or for something else
 --   | {BUSY, turn id, epoch or 0 if it only waits, 1 = alive or 0} | {WAIT, place, and as BUSY} | {CROWD} | {LEFT}
 --   | {EXISTS} | {MOVED, version} | {SPENT, tokens} | {FULL, messages} | {CALLS, open calls}
@@ -18,11 +18,11 @@ local version, turn, lease, epoch = meta[1], meta[2], meta[3], meta[4]
 if not version then return {'GONE'} end
 local replaces = ARGV[18] == '1'
 -- Of the history, as the turn has to see it.
-local count = replaces and meta[7] - 2 or meta[7]
+local count = tonumber(meta[7]) - (replaces and 2 or 0)
 
 local ms = math.floor(now_us() / 1000)
 local named = {key = ARGV[11], fingerprint = ARGV[12], expires = ms + tonumber(ARGV[13])}
-if turn and meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9], count} end
+if turn and meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9], count, last_seen(KEYS[2], count)} end
 local same, id = recall(KEYS[7], ARGV[11], ARGV[12], ms)
 if same ~= nil and ARGV[14] ~= 'waiting' then return same and {'SAME', id} or {'OTHER'} end
 local waits = has_place(KEYS[4], KEYS[8], ARGV[1], ARGV[2])
@@ -44,7 +44,9 @@ if ARGV[19] ~= '' and tonumber(meta[11] or 0) >= tonumber(ARGV[19]) then return 
 if replaces and meta[10] ~= ARGV[17] then return {'OLD'} end
 if ARGV[17] ~= '' and not replaces and redis.call('HEXISTS', KEYS[6], ARGV[17] .. '/question') == 0 then return {'OLD'} end
 if not replaces and meta[6] ~= ARGV[5] then return {'CALLS', meta[6]} end
-if count + 2 > tonumber(ARGV[8]) or meta[8] + #ARGV[4] > tonumber(ARGV[9]) then return {'FULL', meta[7]} end
+local bytes = meta[8] + #ARGV[4]
+for _, replaced in ipairs(replaces and redis.call('LRANGE', KEYS[2], -2, -1) or {}) do bytes = bytes - #replaced end
+if count + 2 > tonumber(ARGV[8]) or bytes > tonumber(ARGV[9]) then return {'FULL', meta[7]} end
 
 -- Never below the time: a failover may have lost the epoch that was given last, but not that it was earlier.
 local mine = digits(math.max(tonumber(epoch) + 1, now_us()))
@@ -59,4 +61,4 @@ claim_key(KEYS[7], KEYS[4], ARGV[1], named)
 redis.call('XTRIM', KEYS[3], 'MINID', '=', epoch .. '-0')
 expire(math.max(tonumber(meta[9]), 2 * ARGV[7]), KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
 ring(KEYS[1])
-return {'OK', mine, version, digits(ms), meta[9], count}
+return {'OK', mine, version, digits(ms), meta[9], count, last_seen(KEYS[2], count)}

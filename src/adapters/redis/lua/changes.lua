@@ -4,7 +4,9 @@
 
 local KEPT = 16
 
-local function is_made(changes, attempt) return changes and string.find(changes, attempt, 1, true) ~= nil end
+local function is_made(changes, attempt)
+  return changes and string.find(' ' .. changes .. ' ', ' ' .. attempt .. ' ', 1, true) ~= nil
+end
 
 local function made(changes, attempt)
   local kept = {attempt}

@@ -24,7 +24,7 @@ if commits then
   if ARGV[19] ~= '' then
     -- Still the last two: nobody else changes the history of a session while a turn runs.
     for _, message in ipairs(redis.call('RPOP', KEYS[2], 2)) do added, bytes = added - 1, bytes - #message end
-    redis.call('HSET', KEYS[4], ARGV[19] .. '/superseded', 1)
+    if redis.call('HEXISTS', KEYS[4], ARGV[19]) == 1 then redis.call('HSET', KEYS[4], ARGV[19] .. '/superseded', 1) end
   end
   redis.call('RPUSH', KEYS[2], ARGV[20], ARGV[21])
   redis.call('HINCRBY', KEYS[1], 'count', added)
@@ -38,7 +38,7 @@ if ARGV[9] ~= '' then redis.call('HSET', KEYS[6], id, ARGV[9]) end
 
 redis.call('HSET', KEYS[4], id, ARGV[8], id .. '/end', version)
 redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[8])
-trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], id, ARGV[11], ARGV[12])
+trim_ledger(KEYS, id, ARGV[11], ARGV[12])
 
 redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq', 'holder', 'cancel')
 local ms = digits(math.floor(now_us() / 1000))

@@ -12,6 +12,6 @@ if ARGV[3] == '1' and is_there(KEYS[4], ARGV[1], math.floor(now_us() / 1000)) th
 leave_line(KEYS[4], KEYS[8], ARGV[1])
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[2], ARGV[1] .. '/end', version)
 redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[2])
-trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], ARGV[1], ARGV[4], ARGV[5])
+trim_ledger(KEYS, ARGV[1], ARGV[4], ARGV[5])
 ring(KEYS[1])
 return {'LEFT'}

@@ -27,7 +27,8 @@ end
 
 -- The ledger within its limits: the oldest turns go, but for those that have not ended, and the one that just has, however
 -- large it is.
-local function trim_ledger(meta, turns, ledger, idem, ended, turns_max, bytes_max)
+local function trim_ledger(keys, ended, turns_max, bytes_max)
+  local meta, turns, ledger, newest, idem = keys[1], keys[4], keys[5], keys[6], keys[7]
   local bytes, count, passed = tonumber(redis.call('HGET', meta, 'turnbytes')), redis.call('ZCARD', ledger), 0
   while passed < count and (count > tonumber(turns_max) or bytes > tonumber(bytes_max)) do
     local oldest = redis.call('ZRANGE', ledger, passed, passed)[1]
@@ -39,10 +40,20 @@ local function trim_ledger(meta, turns, ledger, idem, ended, turns_max, bytes_ma
       if field then redis.call('HDEL', idem, field) end
       redis.call('HDEL', turns, oldest, oldest .. '/end', oldest .. '/epoch', oldest .. '/idem', oldest .. '/superseded')
       redis.call('ZREM', ledger, oldest)
+      -- Its id is free: what is kept of it must not be taken for another turn's.
+      redis.call('HDEL', newest, oldest, oldest .. '/question')
+      if redis.call('HGET', meta, 'latest') == oldest then redis.call('HDEL', meta, 'latest') end
       count = count - 1
     end
   end
   redis.call('HSET', meta, 'turnbytes', digits(bytes))
+end
+
+-- By which a reader knows that the history he has read is the one that a turn sees: the last message of it. No other one is the
+-- same, and one that was removed never comes back.
+local function last_seen(history, count)
+  local last = count > 0 and redis.call('LINDEX', history, count - 1)
+  return last and redis.sha1hex(last) or ''
 end
 
 -- What an idempotency key stands for: nil when it is new, else whether the fingerprint is the same, and the turn.

@@ -12,7 +12,7 @@ redis.call('XADD', KEYS[3], ARGV[2] .. '-' .. ARGV[3], 'after', meta[5], 'frames
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[5], ARGV[1] .. '/end', 'reaped')
 redis.call('HINCRBY', KEYS[1], 'turnbytes', #ARGV[5])
 keep_newest(KEYS[6], ARGV[1], meta[6])
-trim_ledger(KEYS[1], KEYS[4], KEYS[5], KEYS[7], ARGV[1], ARGV[7], ARGV[8])
+trim_ledger(KEYS, ARGV[1], ARGV[7], ARGV[8])
 -- Without a running turn, whatever the lost producer still writes is refused.
 redis.call('HDEL', KEYS[1], 'turn', 'lease', 'begun', 'seq', 'holder', 'cancel')
 redis.call('HSET', KEYS[1], 'utime', digits(ms))
