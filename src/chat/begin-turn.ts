@@ -3,7 +3,7 @@
 
 import { cancelTurn } from './cancel-turn.ts';
 import type { BeginTurn, Begun } from './claim.ts';
-import { claimSession, refuseClaim } from './claim-session.ts';
+import { claimAsOfNow, claimSession, refuseClaim } from './claim-session.ts';
 import { isoTime } from './clock.ts';
 import { answeredCalls, checkFileUris, checkUserParts, type Part } from './content.ts';
 import { ChatError } from './errors.ts';
@@ -53,7 +53,7 @@ export interface RepeatedTurn {
  * Claim the session and start the turn, unless the same send has done so before; or wait in line, if the send wants to.
  * Fails, before anything has begun, with `draining`, `session_not_found`, `invalid_argument`, `unsupported_by_model`,
  * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `budget_exhausted`, `history_full`,
- * `idempotency_mismatch`; when a question is asked again, also with `turn_not_found`, `not_latest_turn`.
+ * `idempotency_mismatch`; when a question is asked again, also with `turn_not_found`, `not_latest_turn`, `overloaded`.
  */
 export async function beginTurn(
   key: SessionKey,
@@ -76,9 +76,8 @@ export async function beginTurn(
     createTime: isoTime(deps.clock.now()),
     attempt: deps.newId(),
   };
-  const coming = await prepare(key, send, { isStream, identity }, deps);
-  const { turn, refusal } = coming;
-  const claimed = await (refusal ? refuseClaim(key, turn, refusal, deps) : claimSession(key, turn, deps));
+  const prepared = await prepare(key, send, { isStream, identity }, deps);
+  const { coming, claimed } = await claim(prepared, prepared.turn.onBusy, deps);
   switch (claimed.outcome) {
     case 'begun':
       return run(coming, claimed, deps);
@@ -117,6 +116,18 @@ interface TurnIdentity {
   readonly attempt: string;
 }
 
+/** Who waits is refused when his turn runs: until then the history may have become shorter. */
+function claim(prepared: ComingTurn, onBusy: BeginTurn['onBusy'], deps: ChatDependencies) {
+  return claimAsOfNow(
+    prepared,
+    ({ key, turn, refusal }) => {
+      if (refusal && onBusy !== 'waiting') return refuseClaim(key, turn, refusal, deps);
+      return claimSession(key, { ...turn, onBusy }, deps);
+    },
+    (coming) => asOfNow(coming, deps),
+  );
+}
+
 async function prepare(
   key: SessionKey,
   send: Send | SendAgain,
@@ -124,10 +135,12 @@ async function prepare(
   deps: ChatDependencies,
 ): Promise<ComingTurn> {
   const { store, model, chatLimits } = deps;
-  const stored = await store.read(key);
+  const [stored, asked] =
+    'again' in send
+      ? await questionAgain(key, send.again, store)
+      : [await store.read(key), { parts: send.parts } as const];
   const config = decodeConfig(stored.config);
   const { contextWindow: window, tokenBudget } = config;
-  const asked = 'again' in send ? await questionAgain(key, send.again, stored, store) : { parts: send.parts };
   const again = 'again' in asked ? asked.again : undefined;
   const request = nextRequest(config, send, asked.parts);
   model.check(request);
@@ -207,8 +220,7 @@ function wait(
 }
 
 async function attempt(waiting: ComingTurn, deps: ChatDependencies): Promise<Attempted> {
-  const coming = await asOfNow(waiting, deps);
-  const claimed = await claimSession(coming.key, { ...coming.turn, onBusy: 'waiting' }, deps);
+  const { coming, claimed } = await claim(await asOfNow(waiting, deps), 'waiting', deps);
   if (claimed.outcome === 'begun') return { outcome: 'begun', running: run(coming, claimed, deps) };
   return claimed.outcome === 'waits' ? claimed : { outcome: 'left' };
 }
@@ -222,10 +234,10 @@ async function asOfNow(coming: ComingTurn, deps: ChatDependencies): Promise<Comi
 }
 
 async function begunOrWaiting(
-  coming: ComingTurn,
+  prepared: ComingTurn,
   deps: ChatDependencies,
 ): Promise<RunningTurn | WaitingTurn | RepeatedTurn> {
-  const claimed = await claimSession(coming.key, { ...coming.turn, onBusy: 'waiting' }, deps);
+  const { coming, claimed } = await claim(prepared, 'waiting', deps);
   if (claimed.outcome === 'begun') return run(coming, claimed, deps);
   return claimed.outcome === 'waits' ? wait(coming, claimed, deps) : { repeatedTurnId: coming.turn.turnId };
 }

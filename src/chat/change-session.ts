@@ -3,11 +3,11 @@
 
 import type { ChatDependencies } from './begin-turn.ts';
 import { ChatError } from './errors.ts';
-import { turnInProgress, versionMismatch } from './refusals.ts';
+import { sessionTooFast, turnInProgress, versionMismatch } from './refusals.ts';
 import type { StoredSession } from './stored-session.ts';
 
-/** How often a change is tried again when the session moves under it, before giving up. */
-const RETRIES_MAX = 8;
+/** How often a change is tried when the session moves under it, before giving up. */
+const TRIES_MAX = 32;
 
 export interface Change {
   /** The session as it is; fails when it cannot be changed now. */
@@ -18,22 +18,27 @@ export interface Change {
   readonly write: (stored: StoredSession, attempt: string) => Promise<StoredSession>;
 }
 
-/** Fails with `version_mismatch`, and with what `read` and `write` fail with. */
+/**
+ * Fails with `version_mismatch` when a version was named, with `overloaded` when others were faster every time, and with what
+ * `read` and `write` fail with.
+ */
 export async function changeSession(
   change: Change,
   { newId }: Pick<ChatDependencies, 'newId'>,
 ): Promise<StoredSession> {
   const { read, ifVersion, write } = change;
   const attempt = newId();
-  for (let retries = 0; ; retries += 1) {
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const stored = await read();
     if (ifVersion !== undefined && stored.version !== ifVersion) throw versionMismatch(stored.version);
     try {
       return await write(stored, attempt);
     } catch (error) {
-      if (!isRace(error) || ifVersion !== undefined || retries >= RETRIES_MAX) throw error;
+      // What is read beside the session may be of another version of it: then a refusal says nothing.
+      if (!isRace(error) && (await read()).version === stored.version) throw error;
     }
   }
+  throw sessionTooFast();
 }
 
 /** For a change that cannot be made beside a running turn. Fails with `turn_in_progress`. */

@@ -69,7 +69,7 @@ export class ChatSession {
   /**
    * Change the configuration by a JSON merge patch. Atomic, also beside a running turn, which goes on with what it
    * began with. A patch that changes nothing is no change. Fails with `version_mismatch`, `invalid_argument`,
-   * `payload_too_large`, `session_not_found`.
+   * `payload_too_large`, `session_not_found`, `overloaded`.
    */
   async update(patch: SessionPatch, ifVersion?: number): Promise<Session> {
     const { store, clock } = this.#deps;

@@ -6,7 +6,7 @@ import { isoTime } from './clock.ts';
 import { type KeptMessage, openCalls } from './content.ts';
 import { invalidField } from './errors.ts';
 import { decodeMessage, decodeTurn, encodeMessage, encodeTurn } from './records.ts';
-import { notLatestTurn } from './refusals.ts';
+import { notLatestTurn, versionMismatch } from './refusals.ts';
 import type { SessionKey } from './session.ts';
 import type { StoredSession } from './stored-session.ts';
 import { type Candidate, type Turn, withChosenOnly } from './turn.ts';
@@ -21,7 +21,7 @@ export interface Choice {
 /**
  * One atomic change; nothing when that candidate is chosen already. `read` ends a dead turn first. The turn as it is then.
  * Fails with `turn_not_found`, `not_latest_turn`, `turn_in_progress`, `version_mismatch`, `invalid_argument`,
- * `session_not_found`.
+ * `session_not_found`, `overloaded`.
  */
 export async function chooseCandidate(
   key: SessionKey,
@@ -35,7 +35,13 @@ export async function chooseCandidate(
   const id = newId();
   const write = async (stored: StoredSession, attempt: string) => {
     const turn = decodeTurn(await store.readTurn(key, turnId));
-    const [last] = (await store.readMessages(key, { start: stored.messageCount - 1, count: 1 })).map(decodeMessage);
+    const [last] = (await store.readMessages(key, { start: Math.max(0, stored.messageCount - 1), count: 1 })).map(
+      decodeMessage,
+    );
+    // Another choice has been made since the session was read.
+    if (turn.sessionVersion !== undefined && turn.sessionVersion > stored.version) {
+      throw versionMismatch(turn.sessionVersion);
+    }
     if (!last || last.id !== turn.messages?.[1]) throw notLatestTurn();
     const candidate = candidateOf(turn, choice.candidate);
     if (candidate.index === turn.chosenCandidate) return stored;

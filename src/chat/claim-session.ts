@@ -29,6 +29,26 @@ export async function claimSession(key: SessionKey, turn: BeginTurn, deps: Claim
   }
 }
 
+/** How often a question is looked for again whose turn ends just when it is to be asked again. */
+const CLAIMS_MAX = 8;
+
+/** What is asked again may have become something else since it was read: then it is claimed as what it is now, if it still can be. */
+export async function claimAsOfNow<Coming>(
+  prepared: Coming,
+  claim: (coming: Coming) => Promise<Claimed>,
+  asOfNow: (coming: Coming) => Promise<Coming>,
+): Promise<{ readonly coming: Coming; readonly claimed: Claimed }> {
+  let coming = prepared;
+  for (let claims = 1; ; claims += 1) {
+    try {
+      return { coming, claimed: await claim(coming) };
+    } catch (error) {
+      if (asChatError(error).code !== 'not_latest_turn' || claims === CLAIMS_MAX) throw error;
+      coming = await asOfNow(coming);
+    }
+  }
+}
+
 const NO_ROOM = { messages: 0, bytes: 0 };
 
 /**

@@ -3,8 +3,9 @@
 import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './begin-turn.ts';
 import type { Idempotency } from './claim.ts';
 import { type KeptMessage, openCalls } from './content.ts';
-import { ChatError, invalidField } from './errors.ts';
+import { invalidField } from './errors.ts';
 import { decodeConfig, decodeMessage, encodeLimitedConfig, encodeMessage } from './records.ts';
+import { sessionTooFast } from './refusals.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore } from './session-store.ts';
 import type { StoredSession } from './stored-session.ts';
@@ -26,7 +27,7 @@ const MESSAGES_READ = 200;
  * The new session: of the same owner, independent from then on. Messages keep their ids; turns stay with the session that
  * made them. Nothing of the original changes, and a turn that runs there is not seen. With an idempotency key: the session
  * that the same call has made before, as it is now. Fails with `invalid_argument`, `session_exists`, `idempotency_mismatch`,
- * `session_not_found`.
+ * `session_not_found`, `overloaded`.
  */
 export async function forkSession(key: SessionKey, fork: Fork, deps: ChatDependencies): Promise<StoredSession> {
   const { store, newId, chatLimits } = deps;
@@ -72,7 +73,7 @@ async function copyWhole(
     }
     stored = now;
   }
-  throw new ChatError('overloaded', 'The session changes faster than it can be read.', { retryAfterS: 1 });
+  throw sessionTooFast();
 }
 
 /** Page by page: a history of many megabytes must not hold up everybody else. `undefined` when the message is not there. */

@@ -20,7 +20,8 @@ export interface Import {
 /**
  * All of them, or none: one atomic change. With an idempotency key that has imported the same before, the session as it is
  * now. `read` ends a dead turn first. Fails with `invalid_argument` that names the first message after which the history
- * could not go on, `history_full`, `turn_in_progress`, `version_mismatch`, `idempotency_mismatch`, `session_not_found`.
+ * could not go on, `history_full`, `turn_in_progress`, `version_mismatch`, `idempotency_mismatch`, `session_not_found`,
+ * `overloaded`.
  */
 export async function importMessages(
   key: SessionKey,
@@ -29,12 +30,10 @@ export async function importMessages(
   deps: ChatDependencies,
 ): Promise<StoredSession> {
   const { store, chatLimits } = deps;
-  // Before anything that may have changed since: what was answered then is answered now.
-  const recalled = idempotency && (await store.recall(key, idempotency));
-  if (recalled?.outcome === 'idempotency_mismatch') throw idempotencyMismatch();
-  if (recalled?.turnId === IMPORTED) return read();
   const write = async (stored: StoredSession, attempt: string) => {
-    const after = (await store.readMessages(key, { start: stored.messageCount - 1, count: 1 })).map(decodeMessage)[0];
+    const after = (await store.readMessages(key, { start: Math.max(0, stored.messageCount - 1), count: 1 })).map(
+      decodeMessage,
+    )[0];
     checkBrought({ contents, path: '/messages', after }, deps);
     const messages = broughtMessages(contents, decodeConfig(stored.config).model, deps);
     return store.importMessages(key, {
@@ -46,5 +45,22 @@ export async function importMessages(
       attempt,
     });
   };
-  return changeSession({ read: () => whenIdle(read), ifVersion, write }, deps);
+  try {
+    return await changeSession({ read: () => whenIdle(read), ifVersion, write }, deps);
+  } catch (error) {
+    // What was imported before, by the same key, is in its own way: by its version, and by the calls that it has answered.
+    if (await isMade(key, idempotency, store)) return read();
+    throw error;
+  }
+}
+
+/** Fails with `idempotency_mismatch`. */
+async function isMade(
+  key: SessionKey,
+  idempotency: Idempotency | undefined,
+  store: ChatDependencies['store'],
+): Promise<boolean> {
+  const recalled = idempotency && (await store.recall(key, idempotency));
+  if (recalled?.outcome === 'idempotency_mismatch') throw idempotencyMismatch();
+  return recalled?.turnId === IMPORTED;
 }

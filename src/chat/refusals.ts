@@ -33,6 +33,10 @@ export function versionMismatch(currentVersion: number): ChatError {
   return new ChatError('version_mismatch', `The session has version ${currentVersion} now.`, { currentVersion });
 }
 
+export function sessionTooFast(): ChatError {
+  return new ChatError('overloaded', 'The session changes faster than it can be read.', { retryAfterS: 1 });
+}
+
 export function idempotencyMismatch(): ChatError {
   return new ChatError('idempotency_mismatch', 'This idempotency key was used for another request.');
 }

@@ -19,7 +19,7 @@ const MESSAGES_READ = 200;
 
 /**
  * One atomic change; nothing when the history ends there already. `read` ends a dead turn first. Fails with
- * `turn_in_progress`, `version_mismatch`, `invalid_argument`, `session_not_found`.
+ * `turn_in_progress`, `version_mismatch`, `invalid_argument`, `session_not_found`, `overloaded`.
  */
 export function rewindSession(
   key: SessionKey,

@@ -2,7 +2,7 @@
 // runs. Whoever ends it (a cancel, a drain, a refusal when its time has come) does so in the store; it finds out there.
 
 import type { Holder } from './claim.ts';
-import { asChatError, type ChatError } from './errors.ts';
+import { asChatError, type ChatError, type ProblemCode } from './errors.ts';
 import type { EndedTurn } from './present-turn.ts';
 import { encodeTurn } from './records.ts';
 import { producerLost } from './refusals.ts';
@@ -36,6 +36,9 @@ export interface WaitDependencies extends EndDependencies {
   readonly store: SessionStore;
   readonly leaseMs: number;
 }
+
+/** They say nothing of whether the turn may begin. */
+const NO_REFUSALS: ReadonlySet<ProblemCode> = new Set(['store_unavailable', 'overloaded', 'session_not_found']);
 
 export class WaitingTurn {
   readonly turnId: string;
@@ -133,19 +136,29 @@ export class WaitingTurn {
     while (this.#isDirty && !this.#isOver) {
       this.#isDirty = false;
       try {
-        await this.#take(await this.#waiting.attempt());
+        await this.#take(await this.#attempt());
       } catch (cause) {
-        const error = asChatError(cause);
-        if (error.code === 'store_unavailable') break;
-        if (error.code === 'session_not_found') this.#conclude(cancelledTurn(this.snapshot, this.#deps));
-        // Its time had come, and it was refused. What the store does not take now is tried again at a ring, or with the timer.
-        else await this.#leave(failedTurn(this.snapshot, error, this.#deps));
+        // What the store does not tell or take now is tried again at a ring, or with the timer.
+        if (asChatError(cause).code !== 'session_not_found') break;
+        this.#conclude(cancelledTurn(this.snapshot, this.#deps));
       }
     }
     // In one go with the last look at the flag: a ring in between would be lost.
     this.#isTrying = false;
     this.#stopTimer?.();
     if (!this.#isOver) this.#stopTimer = this.#deps.clock.after(this.#deps.leaseMs / 4, () => this.#try());
+  }
+
+  /** A refusal, when its time had come or can never come, is its end, unless it had another one before. */
+  async #attempt(): Promise<Attempted> {
+    try {
+      return await this.#waiting.attempt();
+    } catch (cause) {
+      const error = asChatError(cause);
+      if (NO_REFUSALS.has(error.code)) throw error;
+      if ((await this.#leave(failedTurn(this.snapshot, error, this.#deps))) === 'unknown') throw error;
+      return { outcome: 'left' };
+    }
   }
 
   async #take(attempted: Attempted): Promise<void> {
@@ -158,7 +171,7 @@ export class WaitingTurn {
         this.#settle(attempted.running);
         return;
       case 'left':
-        this.#conclude(await this.#waiting.readTurn().catch((error) => this.#unlessGone(error)));
+        if (!this.#isOver) this.#conclude(await this.#waiting.readTurn().catch((error) => this.#unlessGone(error)));
         return;
       case 'waits':
         if (attempted.place === 1) await this.#interrupt(attempted.holder).catch(() => undefined);

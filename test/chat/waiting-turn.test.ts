@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest';
 import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
 import { ChatError } from '../../src/chat/errors.ts';
+import { notLatestTurn } from '../../src/chat/refusals.ts';
 import type { News } from '../../src/chat/session-store.ts';
 import { queuedTurn } from '../../src/chat/turn.ts';
 import { type Attempted, WaitingTurn } from '../../src/chat/waiting-turn.ts';
@@ -16,7 +17,15 @@ const WAITS: Attempted = { outcome: 'waits', place: 1, holder: HOLDER };
 
 /** A turn that waits until `isFree`, and then finds that somebody has ended it. */
 function waitingTurn() {
-  const shown = { isFree: false, isAway: false, watches: 0, ring: (_news: News) => {}, answers: Promise.resolve() };
+  const shown = {
+    isFree: false,
+    isAway: false,
+    isRefused: false,
+    hasPlace: true,
+    watches: 0,
+    ring: (_news: News) => {},
+    answers: Promise.resolve(),
+  };
   const clock = new ManualClock();
   const memory = new MemorySessionStore(clock, { ledgerTurnsMax: 10, ledgerBytesMax: 1e6, sessionsMax: 10 });
   const store = wrapStore(memory, () => ({
@@ -32,7 +41,7 @@ function waitingTurn() {
     },
     leave: async () => {
       if (shown.isAway) throw storeAway();
-      return true;
+      return shown.hasPlace;
     },
   }));
   const start = { sessionId: 's', turnId: 't', model: 'm', createTime: '2026-01-01T00:00:00.000Z' };
@@ -44,7 +53,10 @@ function waitingTurn() {
       place: 1,
       isInterrupting: false,
       holder: HOLDER,
-      attempt: async () => (shown.isFree ? { outcome: 'left' } : WAITS),
+      attempt: async () => {
+        if (shown.isRefused) throw notLatestTurn();
+        return shown.isFree ? { outcome: 'left' } : WAITS;
+      },
       readTurn: async () => ({ ...turn, state: 'CANCELLED' }),
       interrupt: async () => {},
     },
@@ -98,5 +110,34 @@ it('leaves no watch and no timer behind when it is cancelled before the store an
   await started;
   expect((await waiting.ended).state).toBe('CANCELLED');
   expect(shown.watches).toBe(0);
+  expect(clock.pending).toBe(0);
+});
+
+it('ends with its refusal, or as somebody has ended it before', async () => {
+  for (const [hasPlace, state] of [
+    [true, 'FAILED'],
+    [false, 'CANCELLED'],
+  ] as const) {
+    const { shown, clock, waiting } = waitingTurn();
+    await waiting.start();
+    shown.isRefused = true;
+    shown.hasPlace = hasPlace;
+    shown.ring('step');
+    expect((await waiting.ended).state).toBe(state);
+    expect(shown.watches).toBe(0);
+    expect(clock.pending).toBe(0);
+  }
+});
+
+it('is refused again later when the store does not take its end', async () => {
+  const { shown, clock, waiting } = waitingTurn();
+  await waiting.start();
+  shown.isRefused = true;
+  shown.isAway = true;
+  shown.ring('step');
+  await settle();
+  shown.isAway = false;
+  await clock.advance(5000);
+  expect(await waiting.ended).toMatchObject({ state: 'FAILED', problem: { code: 'not_latest_turn' } });
   expect(clock.pending).toBe(0);
 });

@@ -36,6 +36,7 @@ export const importMessages: Route = (app, { sessions, paths, bodyLimits }) => {
             'history_full',
             'version_mismatch',
             'idempotency_mismatch',
+            'overloaded',
           ),
         },
       },

@@ -27,4 +27,9 @@ export const SEND_PROBLEMS: readonly ProblemCode[] = [
   ...MODEL_PROBLEMS,
 ];
 
-export const REGENERATE_PROBLEMS: readonly ProblemCode[] = ['turn_not_found', 'not_latest_turn', ...SEND_PROBLEMS];
+export const REGENERATE_PROBLEMS: readonly ProblemCode[] = [
+  'turn_not_found',
+  'not_latest_turn',
+  'overloaded',
+  ...SEND_PROBLEMS,
+];

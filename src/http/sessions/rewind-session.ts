@@ -31,7 +31,7 @@ export const rewindSession: Route = (app, { sessions, paths }) => {
         body: ref(RewindSession),
         response: {
           200: json('The session as it is now.', Session, ETAG),
-          ...problems({ hasBody: true }, 'session_not_found', 'turn_in_progress', 'version_mismatch'),
+          ...problems({ hasBody: true }, 'session_not_found', 'turn_in_progress', 'version_mismatch', 'overloaded'),
         },
       },
     },

@@ -27,7 +27,7 @@ export const updateSession: Route = (app, { sessions, paths, bodyLimits }) => {
         body: ref(SessionPatch),
         response: {
           200: json('The session as it is now.', Session, ETAG),
-          ...problems({ hasBody: true }, 'session_not_found', 'version_mismatch'),
+          ...problems({ hasBody: true }, 'session_not_found', 'version_mismatch', 'overloaded'),
         },
       },
     },

@@ -33,6 +33,7 @@ export const chooseCandidate: Route = (app, { sessions }) => {
             'not_latest_turn',
             'turn_in_progress',
             'version_mismatch',
+            'overloaded',
           ),
         },
       },
