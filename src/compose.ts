@@ -8,7 +8,7 @@ import { PredictModel } from './adapters/predict/predict-model.ts';
 import { speaksPredict } from './adapters/predict/predict-models.ts';
 import { RedisSessionStore } from './adapters/redis/redis-session-store.ts';
 import { Upstream } from './adapters/upstream/upstream.ts';
-import type { ChatLimits } from './chat/begin-turn.ts';
+import type { ChatLimits } from './chat/chat-dependencies.ts';
 import { ChatSessions } from './chat/chat-sessions.ts';
 import type { Clock } from './chat/clock.ts';
 import { FlushSchedule } from './chat/flusher.ts';

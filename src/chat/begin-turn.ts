@@ -2,47 +2,20 @@
 // for its time, or turns out to be a send that was made before.
 
 import { cancelTurn } from './cancel-turn.ts';
+import type { ChatDependencies } from './chat-dependencies.ts';
 import type { BeginTurn, Begun } from './claim.ts';
 import { claimAsOfNow, claimSession, refuseClaim } from './claim-session.ts';
 import { isoTime } from './clock.ts';
-import { answeredCalls, checkFileUris, checkUserParts, type Part } from './content.ts';
-import { ChatError } from './errors.ts';
-import { fitRequest } from './fitted-request.ts';
-import type { FollowedTurns } from './followed-turns.ts';
-import type { ModelRequest } from './language-model.ts';
-import { nextRequest, type Send, type SendAgain } from './next-request.ts';
-import { questionAgain } from './question-again.ts';
-import { decodeConfig, decodeMessage, decodeTurn, encodeMessage, encodeTurn } from './records.ts';
+import { asOfNow, type ComingTurn, prepareTurn, runTurn } from './coming-turn.ts';
+import { checkFileUris, checkUserParts } from './content.ts';
+import { asChatError, ChatError } from './errors.ts';
+import type { Send, SendAgain } from './next-request.ts';
+import { decodeTurn } from './records.ts';
 import { idempotencyMismatch } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
-import type { RunningTurns } from './running-turns.ts';
-import type { ContextWindow, SessionKey } from './session.ts';
-import { queuedTurn, startedTurn, type TurnStart } from './turn.ts';
-import type { TurnDependencies } from './turn-plan.ts';
+import type { SessionKey } from './session.ts';
+import { queuedTurn } from './turn.ts';
 import { type Attempted, WaitingTurn } from './waiting-turn.ts';
-import type { WaitingTurns } from './waiting-turns.ts';
-
-/** How long a request can be sent again. */
-export const IDEMPOTENCY_TTL_MS = 86_400_000;
-
-export interface ChatLimits {
-  readonly configBytesMax: number;
-  readonly historyMessagesMax: number;
-  readonly historyBytesMax: number;
-  readonly sessionTtlS: number;
-  readonly leaseMs: number;
-  /** How many turns may wait for one session. */
-  readonly queueTurnsMax: number;
-  /** Buckets and hosts whose files may be named in messages. */
-  readonly fileUris: readonly string[];
-}
-
-export interface ChatDependencies extends TurnDependencies {
-  readonly running: RunningTurns;
-  readonly waiting: WaitingTurns;
-  readonly followed: FollowedTurns;
-  readonly chatLimits: ChatLimits;
-}
 
 /** An earlier send of the same key has made this turn. */
 export interface RepeatedTurn {
@@ -61,12 +34,40 @@ export async function beginTurn(
   isStream: boolean,
   deps: ChatDependencies,
 ): Promise<RunningTurn | WaitingTurn | RepeatedTurn> {
-  const { store, running } = deps;
   // Before anything that may have changed since: what was answered then is answered now.
-  const recalled = send.idempotency && (await store.recall(key, send.idempotency));
-  if (recalled?.outcome === 'repeated') return { repeatedTurnId: recalled.turnId };
-  if (recalled) throw idempotencyMismatch();
-  if (running.isDraining) throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
+  const repeated = await recalled(key, send, deps);
+  if (repeated) return repeated;
+  try {
+    return await begin(key, send, isStream, deps);
+  } catch (error) {
+    // Its twin may have begun since, and ended: what that has made is in this one's way. Of a claim whose outcome is not known
+    // nothing is to be found: it is being taken back.
+    const twin = asChatError(error).code !== 'store_unavailable' && (await recalled(key, send, deps));
+    if (twin) return twin;
+    throw error;
+  }
+}
+
+/** Fails with `idempotency_mismatch`. */
+async function recalled(
+  key: SessionKey,
+  { idempotency }: Send | SendAgain,
+  { store }: ChatDependencies,
+): Promise<RepeatedTurn | undefined> {
+  const earlier = idempotency && (await store.recall(key, idempotency));
+  if (earlier?.outcome === 'idempotency_mismatch') throw idempotencyMismatch();
+  return earlier && { repeatedTurnId: earlier.turnId };
+}
+
+async function begin(
+  key: SessionKey,
+  send: Send | SendAgain,
+  isStream: boolean,
+  deps: ChatDependencies,
+): Promise<RunningTurn | WaitingTurn | RepeatedTurn> {
+  if (deps.running.isDraining) {
+    throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
+  }
   if ('parts' in send) {
     checkUserParts(send.parts, '/parts');
     checkFileUris(send.parts, deps.chatLimits.fileUris, '/parts');
@@ -76,11 +77,11 @@ export async function beginTurn(
     createTime: isoTime(deps.clock.now()),
     attempt: deps.newId(),
   };
-  const prepared = await prepare(key, send, { isStream, identity }, deps);
+  const prepared = await prepareTurn(key, send, { isStream, identity }, deps);
   const { coming, claimed } = await claim(prepared, prepared.turn.onBusy, deps);
   switch (claimed.outcome) {
     case 'begun':
-      return run(coming, claimed, deps);
+      return runTurn(coming, claimed, deps);
     case 'waits':
       return wait(coming, claimed, deps);
     case 'repeated':
@@ -94,28 +95,6 @@ export async function beginTurn(
   }
 }
 
-/** A send on its way into the session. */
-interface ComingTurn {
-  readonly key: SessionKey;
-  readonly start: TurnStart;
-  readonly send: Send | SendAgain;
-  readonly question: readonly Part[];
-  readonly isStream: boolean;
-  /** The history aside. */
-  readonly request: ModelRequest;
-  readonly window: ContextWindow | undefined;
-  readonly turn: BeginTurn;
-  /** Why it cannot be sent, as the session is now. */
-  readonly refusal: ChatError | undefined;
-}
-
-/** By what a turn is the same in every attempt to begin it. */
-interface TurnIdentity {
-  readonly turnId: string;
-  readonly createTime: string;
-  readonly attempt: string;
-}
-
 /** Who waits is refused when his turn runs: until then the history may have become shorter. */
 function claim(prepared: ComingTurn, onBusy: BeginTurn['onBusy'], deps: ChatDependencies) {
   return claimAsOfNow(
@@ -126,71 +105,6 @@ function claim(prepared: ComingTurn, onBusy: BeginTurn['onBusy'], deps: ChatDepe
     },
     (coming) => asOfNow(coming, deps),
   );
-}
-
-async function prepare(
-  key: SessionKey,
-  send: Send | SendAgain,
-  { isStream, identity }: { readonly isStream: boolean; readonly identity: TurnIdentity },
-  deps: ChatDependencies,
-): Promise<ComingTurn> {
-  const { store, model, chatLimits } = deps;
-  const [stored, asked] =
-    'again' in send
-      ? await questionAgain(key, send.again, store)
-      : [await store.read(key), { parts: send.parts } as const];
-  const config = decodeConfig(stored.config);
-  const { contextWindow: window, tokenBudget } = config;
-  const again = 'again' in asked ? asked.again : undefined;
-  const request = nextRequest(config, send, asked.parts);
-  model.check(request);
-  // Of the history, as the turn is to see it.
-  const count = stored.messageCount - (again?.isReplaced ? 2 : 0);
-  const range = { start: 0, count };
-  const fitted = window && fitRequest(window, (await store.readMessages(key, range)).map(decodeMessage), request);
-  const start: TurnStart = {
-    sessionId: key.sessionId,
-    turnId: identity.turnId,
-    model: config.model,
-    createTime: identity.createTime,
-    sent: fitted?.sent ?? { messages: count + 1, omittedMessages: 0 },
-    ...(again ? { regenerates: again.turnId } : {}),
-  };
-  const { ifVersion, idempotency, onBusy = 'reject' } = send;
-  const turn: BeginTurn = {
-    turnId: start.turnId,
-    record: encodeTurn(startedTurn(start)),
-    question: encodeQuestion(asked.parts, start),
-    answeredCalls: answeredCalls(asked.parts),
-    ...(again ? { again } : {}),
-    ...(ifVersion === undefined ? {} : { ifVersion }),
-    leaseMs: chatLimits.leaseMs,
-    historyLimit: { messages: chatLimits.historyMessagesMax, bytes: chatLimits.historyBytesMax },
-    ...(tokenBudget === undefined ? {} : { tokenBudget }),
-    ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
-    onBusy,
-    line: { places: chatLimits.queueTurnsMax, record: encodeTurn(queuedTurn(start)) },
-    attempt: identity.attempt,
-  };
-  return { key, start, send, question: asked.parts, isStream, request, window, turn, refusal: fitted?.refusal };
-}
-
-function run(coming: ComingTurn, begun: Extract<Begun, { outcome: 'begun' }>, deps: ChatDependencies): RunningTurn {
-  const { key, start, question, isStream, window } = coming;
-  const { again } = coming.turn;
-  // Not before now it is known what the history is: it may have waited, or somebody was faster.
-  const { request, sent, refusal } = fitRequest(window, begun.history.map(decodeMessage), coming.request);
-  return deps.running.run({
-    key,
-    start: { ...start, sent },
-    epoch: begun.epoch,
-    version: begun.version,
-    question,
-    ...(again?.isReplaced ? { replacedTurnId: again.turnId } : {}),
-    request,
-    isStream,
-    ...(refusal ? { refusal } : {}),
-  });
 }
 
 function wait(
@@ -221,16 +135,8 @@ function wait(
 
 async function attempt(waiting: ComingTurn, deps: ChatDependencies): Promise<Attempted> {
   const { coming, claimed } = await claim(await asOfNow(waiting, deps), 'waiting', deps);
-  if (claimed.outcome === 'begun') return { outcome: 'begun', running: run(coming, claimed, deps) };
+  if (claimed.outcome === 'begun') return { outcome: 'begun', running: runTurn(coming, claimed, deps) };
   return claimed.outcome === 'waits' ? claimed : { outcome: 'left' };
-}
-
-/** What is asked again depends on how the turn before has ended. */
-async function asOfNow(coming: ComingTurn, deps: ChatDependencies): Promise<ComingTurn> {
-  const { key, send, isStream, start, turn } = coming;
-  if (!('again' in send)) return coming;
-  const identity = { turnId: start.turnId, createTime: start.createTime, attempt: turn.attempt };
-  return prepare(key, send, { isStream, identity }, deps);
 }
 
 async function begunOrWaiting(
@@ -238,10 +144,6 @@ async function begunOrWaiting(
   deps: ChatDependencies,
 ): Promise<RunningTurn | WaitingTurn | RepeatedTurn> {
   const { coming, claimed } = await claim(prepared, 'waiting', deps);
-  if (claimed.outcome === 'begun') return run(coming, claimed, deps);
+  if (claimed.outcome === 'begun') return runTurn(coming, claimed, deps);
   return claimed.outcome === 'waits' ? wait(coming, claimed, deps) : { repeatedTurnId: coming.turn.turnId };
-}
-
-function encodeQuestion(parts: readonly Part[], { turnId, createTime }: TurnStart): Uint8Array {
-  return encodeMessage({ id: '', turnId, author: 'user', content: '', parts, createTime });
 }

@@ -1,6 +1,6 @@
 // Messages that a caller brings along, at the creation of a session or later: they were said elsewhere.
 
-import type { ChatDependencies } from './begin-turn.ts';
+import type { ChatDependencies } from './chat-dependencies.ts';
 import { isoTime } from './clock.ts';
 import { type Content, checkFileUris, checkHistory, type KeptMessage, visibleText } from './content.ts';
 

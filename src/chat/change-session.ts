@@ -1,7 +1,7 @@
 // A change of a session that is made from what it is now: read, decide, write under the version that was read, and again
 // when somebody else was faster.
 
-import type { ChatDependencies } from './begin-turn.ts';
+import type { ChatDependencies } from './chat-dependencies.ts';
 import { ChatError } from './errors.ts';
 import { sessionTooFast, turnInProgress, versionMismatch } from './refusals.ts';
 import type { StoredSession } from './stored-session.ts';

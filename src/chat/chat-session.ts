@@ -2,9 +2,10 @@
 // same name in Google's Vertex AI SDK (`sendMessage`, `sendMessageStreaming`, `messageHistory`), with the history kept
 // in a store instead of the caller's memory. An answer enters the history only when it is complete.
 
-import { beginTurn, type ChatDependencies } from './begin-turn.ts';
+import { beginTurn } from './begin-turn.ts';
 import { cancelTurn } from './cancel-turn.ts';
 import { changeSession } from './change-session.ts';
+import type { ChatDependencies } from './chat-dependencies.ts';
 import { type Choice, chooseCandidate } from './choose-candidate.ts';
 import { checkFileUris, checkUserParts, type Message, type Part } from './content.ts';
 import { settledWindow } from './context-window.ts';

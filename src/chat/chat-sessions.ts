@@ -1,7 +1,7 @@
 // The sessions of an owner: made, listed, opened.
 
-import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './begin-turn.ts';
 import { broughtMessages, checkBrought } from './brought-messages.ts';
+import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './chat-dependencies.ts';
 import { ChatSession } from './chat-session.ts';
 import type { Idempotency } from './claim.ts';
 import { openCalls } from './content.ts';

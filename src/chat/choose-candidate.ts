@@ -1,7 +1,7 @@
 // Another answer of the newest committed turn, put into the history in the place of the one that is there.
 
-import type { ChatDependencies } from './begin-turn.ts';
 import { changeSession, whenIdle } from './change-session.ts';
+import type { ChatDependencies } from './chat-dependencies.ts';
 import { isoTime } from './clock.ts';
 import { type KeptMessage, openCalls } from './content.ts';
 import { invalidField } from './errors.ts';

@@ -1,6 +1,6 @@
 // The turn that an earlier send of the same idempotency key has made, as the later one follows it: wherever it runs or ran.
 
-import type { ChatDependencies } from './begin-turn.ts';
+import type { ChatDependencies } from './chat-dependencies.ts';
 import { ChatError } from './errors.ts';
 import type { TurnView } from './frame-log.ts';
 import { unlessExpired } from './refusals.ts';

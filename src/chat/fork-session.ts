@@ -1,6 +1,6 @@
 // A second session that begins where another one was: its configuration, and its history up to a message.
 
-import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './begin-turn.ts';
+import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './chat-dependencies.ts';
 import type { Idempotency } from './claim.ts';
 import { type KeptMessage, openCalls } from './content.ts';
 import { invalidField } from './errors.ts';

@@ -1,8 +1,8 @@
 // A history that goes on without the model: messages of another system, or of a person who has taken over.
 
-import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './begin-turn.ts';
 import { broughtMessages, checkBrought } from './brought-messages.ts';
 import { changeSession, whenIdle } from './change-session.ts';
+import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './chat-dependencies.ts';
 import type { Idempotency } from './claim.ts';
 import { type Content, openCalls } from './content.ts';
 import { IMPORTED } from './history-store.ts';

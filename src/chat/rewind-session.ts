@@ -1,8 +1,8 @@
 // The history taken back to an answer, or to nothing: what comes after is removed. What stays is a history that the next
 // question can follow: it ends with a bot message, and no function call is parted from its responses.
 
-import type { ChatDependencies } from './begin-turn.ts';
 import { changeSession, whenIdle } from './change-session.ts';
+import type { ChatDependencies } from './chat-dependencies.ts';
 import { type KeptMessage, openCalls } from './content.ts';
 import { invalidField } from './errors.ts';
 import { decodeMessage } from './records.ts';

@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChatSession } from '../../src/chat/chat-session.ts';
 import type { Idempotency } from '../../src/chat/claim.ts';
+import { EarlierTurn } from '../../src/chat/earlier-turn.ts';
 import type { Send, SendAgain } from '../../src/chat/next-request.ts';
 import { RunningTurn } from '../../src/chat/running-turn.ts';
 import type { SessionStore } from '../../src/chat/session-store.ts';
@@ -133,6 +134,19 @@ describe('a regeneration', () => {
       justBefore(call, async () => answer(await begun(ask('second'))));
       await expect(session.sendMessage(again('it'))).rejects.toMatchObject({ code: 'not_latest_turn' });
       expect(await contents()).toHaveLength(4);
+    },
+  );
+
+  it.each(['readTurn', 'readMessages', 'begin'] as const)(
+    'with a key whose twin has run before its %s is what that has made',
+    async (call) => {
+      await answer(await begun(ask('first', { turnId: 'it' })));
+      const keyed = again('it', { idempotency: { key: 'k', fingerprint: 'f' } });
+      justBefore(call, async () => answer(await begun({ ...keyed, turnId: 'twin' }), ['new']));
+      const sent = await session.sendMessageStreaming(keyed);
+      expect(sent.turnId).toBe('twin');
+      expect(sent).toBeInstanceOf(EarlierTurn);
+      expect(await contents()).toEqual(['first', 'new']);
     },
   );
 

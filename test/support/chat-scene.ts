@@ -2,7 +2,7 @@
 // clock that the test moves.
 
 import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
-import type { ChatDependencies, ChatLimits } from '../../src/chat/begin-turn.ts';
+import type { ChatDependencies, ChatLimits } from '../../src/chat/chat-dependencies.ts';
 import type { ChatSession } from '../../src/chat/chat-session.ts';
 import { ChatSessions } from '../../src/chat/chat-sessions.ts';
 import type { Message } from '../../src/chat/content.ts';
