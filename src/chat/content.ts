@@ -139,6 +139,7 @@ export function checkFileUris(parts: readonly Part[], allowed: readonly string[]
 
 /** Refuses, with `invalid_argument`, parts that no model takes from a user. `path` names them in the error. */
 export function checkUserParts(parts: readonly Part[], path: string): void {
+  checkTexts(parts, path);
   if (!parts.some(isSendable)) throw invalidField(path, 'must hold at least one part that is not empty');
   checkNames('functionResponse', parts, path);
   parts.forEach((part, index) => {
@@ -153,9 +154,17 @@ export function checkUserParts(parts: readonly Part[], path: string): void {
 
 /** Same for a bot message that a caller brings along. */
 function checkBotParts(parts: readonly Part[], path: string): void {
+  checkTexts(parts, path);
   if (!isUsable(parts)) throw invalidField(path, 'must hold visible text, data, code or a function call');
   if (answeredCalls(parts) !== '') throw invalidField(path, 'holds a function response, which only a user may give');
   checkNames('functionCall', parts, path);
+}
+
+/** Whatever else a part holds is the model's to judge; but what is no text would be in every later request. */
+function checkTexts(parts: readonly Part[], path: string): void {
+  parts.forEach(({ text }, index) => {
+    if (text !== undefined && typeof text !== 'string') throw invalidField(`${path}/${index}/text`, 'must be string');
+  });
 }
 
 /** Calls and responses find each other by their names. */

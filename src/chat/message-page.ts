@@ -34,12 +34,25 @@ async function oldestFirst(store: SessionStore, key: SessionKey, request: PageRe
 }
 
 async function newestFirst(store: SessionStore, key: SessionKey, request: PageRequest): Promise<Page<Message>> {
-  const end =
-    request.pageToken === undefined ? (await store.read(key)).messageCount : positionIn(request.pageToken, 'desc');
-  const start = Math.max(0, end - request.pageSize);
-  const read = await store.readMessages(key, { start, count: end - start });
+  const end = request.pageToken === undefined ? Number.POSITIVE_INFINITY : positionIn(request.pageToken, 'desc');
+  // Without a token, or after a rewind to before it, the newest message is the first of the page.
+  const { start, read } = (await readBefore(store, key, end, request)) ?? (await readNewest(store, key, request));
   const items = read.map(readMessage).reverse();
   return start > 0 ? { items, nextPageToken: `desc-${start}` } : { items };
+}
+
+/** The messages that end there; `undefined` when the history is shorter. */
+async function readBefore(store: SessionStore, key: SessionKey, end: number, { pageSize }: PageRequest) {
+  if (!Number.isFinite(end)) return undefined;
+  const start = Math.max(0, end - pageSize);
+  const read = await store.readMessages(key, { start, count: end - start });
+  return read.length === end - start ? { start, read } : undefined;
+}
+
+async function readNewest(store: SessionStore, key: SessionKey, { pageSize }: PageRequest) {
+  const { messageCount } = await store.read(key);
+  const start = Math.max(0, messageCount - pageSize);
+  return { start, read: await store.readMessages(key, { start, count: messageCount - start }) };
 }
 
 /** Which model said it, and what it counted, is for the next request to know. */

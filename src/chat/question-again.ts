@@ -72,12 +72,11 @@ async function answered(
   return { parts: question.parts, again: { turnId, isReplaced: true } };
 }
 
-/** The ledger may have let it go. */
-async function earlier(key: SessionKey, turnId: string, store: SessionStore): Promise<Turn | undefined> {
+/** When the ledger has let it go, nobody knows whether its answer stands: asked again, its question might be there twice. */
+async function earlier(key: SessionKey, turnId: string, store: SessionStore): Promise<Turn> {
   try {
     return decodeTurn(await store.readTurn(key, turnId));
   } catch (error) {
-    if (asChatError(error).code === 'turn_not_found') return undefined;
-    throw error;
+    throw asChatError(error).code === 'turn_not_found' ? notLatestTurn() : error;
   }
 }

@@ -2,10 +2,9 @@
 // runs. Whoever ends it (a cancel, a drain, a refusal when its time has come) does so in the store; it finds out there.
 
 import type { Holder } from './claim.ts';
-import { asChatError, type ChatError, type ProblemCode } from './errors.ts';
+import { asChatError, ChatError, type ProblemCode } from './errors.ts';
 import type { EndedTurn } from './present-turn.ts';
 import { encodeTurn } from './records.ts';
-import { producerLost } from './refusals.ts';
 import type { RunningTurn } from './running-turn.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore, Watch } from './session-store.ts';
@@ -120,8 +119,8 @@ export class WaitingTurn {
   stop(error: ChatError): void {
     const turn = failedTurn(this.snapshot, error, this.#deps);
     void this.#leave(turn).then((left) => {
-      // Its place goes with its lease, and whoever finds it then will say the same.
-      if (left === 'unknown') this.#conclude(failedTurn(this.snapshot, producerLost(), this.#deps));
+      // Not as what it will be found: until its lease is over it is open to everybody else.
+      if (left === 'unknown') this.#conclude(failedTurn(this.snapshot, untold(), this.#deps));
       else if (left === 'no') this.#try();
     });
   }
@@ -223,4 +222,11 @@ export class WaitingTurn {
     this.#watch?.close();
     this.#stopTimer?.();
   }
+}
+
+function untold(): ChatError {
+  return new ChatError(
+    'store_unavailable',
+    'The store did not say whether the turn has left the line. It does not run.',
+  );
 }

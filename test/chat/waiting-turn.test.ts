@@ -89,12 +89,12 @@ it.each(Array.from({ length: 12 }, (_, moments) => [moments]))(
   },
 );
 
-it('ends at once when its process has to go and the store is away, as whoever finds its place will say', async () => {
+it('ends at once when its process has to go and the store is away, as what nobody knows yet', async () => {
   const { shown, clock, waiting } = waitingTurn();
   await waiting.start();
   shown.isAway = true;
   waiting.stop(new ChatError('draining', 'Going.'));
-  expect(await waiting.ended).toMatchObject({ state: 'FAILED', problem: { code: 'producer_lost' } });
+  expect(await waiting.ended).toMatchObject({ state: 'FAILED', problem: { code: 'store_unavailable' } });
   expect(shown.watches).toBe(0);
   expect(clock.pending).toBe(0);
 });

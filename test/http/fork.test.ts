@@ -272,4 +272,10 @@ describe('a fork is refused', () => {
     const { status, json } = await played.there.post('/v1/sessions/nobody/fork');
     expect([status, json.code]).toEqual([404, 'session_not_found']);
   });
+
+  test('takes null for what is not given', async () => {
+    const { path, messages } = await original({ displayName: 'of the first' });
+    const fork = await forkOf(path, { atMessageId: null, id: null, displayName: null });
+    expect(fork.json).toMatchObject({ displayName: 'of the first', messageCount: messages.length });
+  });
 });

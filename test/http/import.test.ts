@@ -232,6 +232,16 @@ describe('an import is refused whole', () => {
       [bot('a'), { author: 'bot', parts: [{ text: 'x', thought: true }] }],
       '/messages/1/parts',
     ],
+    [
+      'a text that is none, of the user',
+      [{ author: 'user', parts: [{ text: 5 }] }, bot('b')],
+      '/messages/0/parts/0/text',
+    ],
+    [
+      'a text that is none, of the bot',
+      [{ author: 'bot', parts: [{ text: 'a' }, { text: {} }] }],
+      '/messages/0/parts/1/text',
+    ],
     ['a call of the user', [bot('a'), { author: 'user', parts: [call()] }, bot('b')], '/messages/1/parts/0'],
     ['a response of the bot', [{ author: 'bot', parts: [response(), { text: 'x' }] }], '/messages/0/parts'],
     ['a response to nothing', [bot('a'), { author: 'user', parts: [response()] }, bot('b')], '/messages/1'],

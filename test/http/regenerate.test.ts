@@ -256,8 +256,8 @@ describe.each(WAYS)('%s', (way) => {
     await refused('it');
     await here.post(`${session.path}/rewind`, { toLength: 2 });
     await refused('it');
-    await refused('running');
     expect(await again(there, way, session.path, second.turnId)).toMatchObject({ state: 'COMMITTED' });
+    await refused('running');
   });
 
   test('under another version than it names is refused, before it has begun', async () => {

@@ -187,3 +187,18 @@ test('ten rewinds at the same time leave one history', async () => {
   expect(await idsOf(path)).toEqual(messages.slice(0, 2).map(({ id }) => id));
   expect((await here.get(path)).json).toMatchObject({ version: 5, messageCount: 2 });
 });
+
+test('a rewind is met by pages that were begun before it: they go on from what is left', async () => {
+  const { here, there } = replicas;
+  const { path, messages } = await threeTurns();
+  const page = async (query: string) => (await there.get(`${path}/messages?pageSize=2${query}`)).json;
+  const newest = await page('&order=desc');
+  const oldest = await page('');
+  await here.post(`${path}/rewind`, { toLength: 2 });
+  const rest = await page(`&order=desc&pageToken=${newest.nextPageToken}`);
+  expect(rest.messages.map(({ id }: { id: string }) => id)).toEqual([messages[1]?.id, messages[0]?.id]);
+  expect(rest.nextPageToken).toBeUndefined();
+  expect(await page(`&pageToken=${oldest.nextPageToken}`)).toEqual({ messages: [] });
+  const wild = await page('&order=desc&pageToken=desc-999999999');
+  expect([wild.messages.length, wild.nextPageToken]).toEqual([2, undefined]);
+});

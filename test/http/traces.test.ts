@@ -3,6 +3,7 @@
 
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { contentsUnder } from '../support/redis-contents.ts';
 import { keysUnder } from '../support/redis-stores.ts';
 import { type Replicas, startReplicas } from '../support/replicas.ts';
 import { until } from '../support/until.ts';
@@ -69,6 +70,9 @@ describe('a session', () => {
       expect(stream.terminal?.event).toBe('turn.cancelled');
     }
     await until('every trace is gone', async () => (await keysOf('deleted')).length === 0);
+    const contents = Object.entries(await contentsUnder(redis, replicas.prefix));
+    const telling = contents.filter(([, dump]) => Buffer.from(dump, 'base64').includes('deleted'));
+    expect(telling.map(([name]) => name)).toEqual([]);
     expect((await replicas.here.get('/v1/sessions')).json.sessions).toEqual([]);
   });
 

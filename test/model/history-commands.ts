@@ -172,7 +172,6 @@ function rewinds([where, to, isByLength]: [number, number, boolean]): Command {
       if (isUnchanged) return;
       session.messages = messages.slice(0, length);
       session.version += 1;
-      session.asked = undefined;
       session.latest = ownerOfLast(session);
     },
   );

@@ -121,13 +121,14 @@ describe('what a session leaves in Redis', () => {
   it('holds no more idempotency keys of imports than it may, and one list of them', async () => {
     const key = aKey();
     await store.create(key, aSession());
-    for (let i = 0; i < 120; i += 1) {
+    for (let i = 0; i < 1020; i += 1) {
+      const historyLimit = { messages: 2000, bytes: 1_000_000 };
       const idempotency = { key: `k${i}`, fingerprint: 'f', ttlMs: 60_000 };
-      await store.importMessages(key, anImport(['a'], 1 + i, { idempotency }));
+      await store.importMessages(key, anImport(['a'], 1 + i, { idempotency, historyLimit }));
     }
     const { idem } = sessionKeys(prefix, key);
-    expect(await client.hlen(idem)).toBe(101);
-    expect((await client.hget(idem, '/imports'))?.split(' ')).toHaveLength(100);
+    expect(await client.hlen(idem)).toBe(1001);
+    expect((await client.hget(idem, '/imports'))?.split(' ')).toHaveLength(1000);
   });
 
   it('holds the names of sixteen changes', async () => {

@@ -22,7 +22,7 @@ interface Change {
 /** How many attempts are known again. */
 const CHANGES_MAX = 16;
 /** How many keys of imports are kept; those of turns go with their turns. */
-const IMPORT_KEYS_MAX = 100;
+const IMPORT_KEYS_MAX = 1000;
 
 export function update(session: MemorySession, change: UpdateSession): boolean {
   if (isMade(session, change)) return false;
@@ -41,7 +41,6 @@ export function rewind(session: MemorySession, change: RewindSession): boolean {
   session.historyBytes -= change.bytesRemoved;
   session.openCalls = '';
   session.latestTurnId = change.latestTurnId;
-  session.questions.clear();
   session.fullRecords.clear();
   for (const turnId of change.supersededTurnIds) {
     const turn = session.turns.get(turnId);

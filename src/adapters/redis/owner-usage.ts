@@ -1,6 +1,7 @@
 // What an owner's turns have used, by month. The sums live on another slot than the sessions, so a turn is added after it has
 // ended; once, however often that is tried, since the turns that were added lately are remembered beside the sums.
 
+import { createHash } from 'node:crypto';
 import type { SessionKey } from '../../chat/session.ts';
 import type { FinishTurn } from '../../chat/turn-store.ts';
 import { monthOfEpoch, type UsageSums } from '../../chat/usage-sums.ts';
@@ -33,7 +34,7 @@ export class OwnerUsage {
     if (!usage) return;
     const sums = ownerUsageKey(this.#prefix, owner, monthOfEpoch(epoch));
     const keys = [sums, countedTurnsKey(this.#prefix, owner)];
-    const args = [`${sessionId}/${epoch}`, this.#ttlMs, REMEMBERED_MS, REMEMBERED_MAX, state, ...tokensOf(usage)];
+    const args = [nameOf(sessionId, epoch), this.#ttlMs, REMEMBERED_MS, REMEMBERED_MAX, state, ...tokensOf(usage)];
     this.#errands.insist(() => this.#redis.run(SCRIPTS.count, keys, args));
   }
 
@@ -46,4 +47,9 @@ export class OwnerUsage {
   settle(): Promise<void> {
     return this.#errands.settle();
   }
+}
+
+/** Digested: a deletion leaves nothing of the session, not even its id, which its owner may have chosen. */
+function nameOf(sessionId: string, epoch: number): string {
+  return createHash('sha256').update(`${sessionId}/${epoch}`).digest('base64url').slice(0, 22);
 }

@@ -150,13 +150,15 @@ export const ForkSession = named(
   'ForkSession',
   closed({
     atMessageId: Type.Optional(
-      Type.String({
-        maxLength: 128,
-        description: 'The bot message that is to be the last one; the newest when absent.',
-      }),
+      nullable(
+        Type.String({
+          maxLength: 128,
+          description: 'The bot message that is to be the last one; the newest when absent.',
+        }),
+      ),
     ),
-    id: Type.Optional(Id),
-    displayName: Type.Optional(DisplayName),
+    id: Type.Optional(nullable(Id)),
+    displayName: Type.Optional(nullable(DisplayName)),
   }),
 );
 

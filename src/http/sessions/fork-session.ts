@@ -42,9 +42,9 @@ export const forkSession: Route = (app, { sessions, paths, bodyLimits }) => {
       const { atMessageId, id, displayName } = request.body;
       const idempotency = idempotencyOf(request.headers['idempotency-key'], request.body);
       const session = await sessions.open(ownerOf(request), sessionId).fork({
-        atMessageId,
-        id,
-        displayName,
+        atMessageId: atMessageId ?? undefined,
+        id: id ?? undefined,
+        displayName: displayName ?? undefined,
         idempotency: idempotency && within(`fork of ${sessionId}`, idempotency),
       });
       return reply

@@ -277,13 +277,6 @@ export function againBehaves(bench: Bench): void {
         },
       ],
       [
-        'a rewind',
-        async (key: SessionKey, turn: BegunTurn) => {
-          await bench.store.finish(key, aFailure(turn));
-          await bench.store.rewind(key, aRewind(0, 1));
-        },
-      ],
-      [
         'it was let go',
         async (key: SessionKey, { turnId }: BegunTurn) => bench.store.letGo(key, { turnId, attempt: 'its own' }),
       ],
@@ -293,6 +286,15 @@ export function againBehaves(bench: Bench): void {
       await happens(key, turn);
       expect(await asked(turn.turnId)).toBeUndefined();
       expect(await other.begin(key, aTurn(asking(turn.turnId)))).toEqual(OLD);
+    });
+
+    it('is known after a rewind, and asked after what is left', async () => {
+      const { store, other, key, asked } = await onSession();
+      await commitTurn(store, key);
+      const failed = await failTurn(store, key);
+      await store.rewind(key, aRewind(0, 2));
+      expect(await asked(failed.turnId)).toBeDefined();
+      expect(await other.begin(key, aTurn(asking(failed.turnId)))).toMatchObject({ outcome: 'begun', history: [] });
     });
 
     it('is left alone by a claim that was let go', async () => {

@@ -29,7 +29,8 @@ import type { Bench } from './bench.ts';
 
 const DAY_MS = 86_400_000;
 /** How many keys of imports are kept at least, and at most. */
-const KEYS_KEPT = 100;
+const KEYS_KEPT = 1000;
+const ROOMY = { historyLimit: { messages: 2 * KEYS_KEPT, bytes: 1_000_000 } };
 
 export function importBehaves(bench: Bench): void {
   async function onSession(given: Parameters<typeof aSession>[0] = {}) {
@@ -216,7 +217,7 @@ export function importBehaves(bench: Bench): void {
       const turn = await begin(store, key, keyed('of a send'));
       await store.finish(key, anEnding(turn));
       for (let i = 0; i <= KEYS_KEPT + 1; i += 1) {
-        await store.importMessages(key, anImport(['a'], 2 + i, keyed(`k${i}`)));
+        await store.importMessages(key, anImport(['a'], 2 + i, { ...keyed(`k${i}`), ...ROOMY }));
       }
       for (const i of [0, 1]) expect(await recall(key, `k${i}`)).toBeUndefined();
       for (const i of [2, 50, KEYS_KEPT + 1]) expect(await recall(key, `k${i}`)).toEqual(imported());
@@ -232,7 +233,7 @@ export function importBehaves(bench: Bench): void {
       await store.finish(key, anEnding(turn));
       await store.importMessages(key, anImport(['b'], 4, keyed('k', 'two')));
       for (let i = 0; i < KEYS_KEPT - 1; i += 1) {
-        await store.importMessages(key, anImport(['a'], 5 + i, keyed(`k${i}`)));
+        await store.importMessages(key, anImport(['a'], 5 + i, { ...keyed(`k${i}`), ...ROOMY }));
       }
       expect(await recall(key, 'k', 'two')).toEqual(imported());
       expect(await recall(key, 'sent', 'two')).toEqual(imported(turn.turnId));

@@ -31,7 +31,7 @@ if ARGV[6] ~= '' then
   -- The keys of turns go with their turns in the ledger; of those of imports the newest stay.
   local keys = {ARGV[6]}
   for key in string.gmatch(redis.call('HGET', KEYS[7], '/imports') or '', '%S+') do
-    if key ~= ARGV[6] and #keys < 100 then
+    if key ~= ARGV[6] and #keys < 1000 then
       keys[#keys + 1] = key
     -- A send may have used it since, after its time.
     elseif key ~= ARGV[6] and string.match(redis.call('HGET', KEYS[7], key) or '', ' /import$') then

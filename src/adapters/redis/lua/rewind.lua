@@ -16,7 +16,10 @@ redis.call('HINCRBY', KEYS[1], 'bytes', 0 - ARGV[4])
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 if ARGV[5] == '' then redis.call('HDEL', KEYS[1], 'latest') else redis.call('HSET', KEYS[1], 'latest', ARGV[5]) end
 if ARGV[3] == '0' then redis.call('UNLINK', KEYS[2]) else redis.call('LTRIM', KEYS[2], 0, ARGV[3] - 1) end
-redis.call('UNLINK', KEYS[6])
+-- All candidates of what was the latest turn go; the question of the newest one that did not commit can still be asked.
+for _, field in ipairs(redis.call('HKEYS', KEYS[6])) do
+  if not string.find(field, '/question$') then redis.call('HDEL', KEYS[6], field) end
+end
 for i = 6, #ARGV do
   if redis.call('HEXISTS', KEYS[4], ARGV[i]) == 1 then redis.call('HSET', KEYS[4], ARGV[i] .. '/superseded', 1) end
 end
