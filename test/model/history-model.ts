@@ -22,6 +22,8 @@ export interface ModelTurn {
   /** What it answers. */
   readonly responses: readonly string[];
   readonly state: string;
+  /** Its messages entered the history. */
+  readonly hasBeenKept: boolean;
   candidates: readonly { readonly index: number; readonly text: string; readonly calls: readonly string[] }[];
   chosen: number | undefined;
   readonly regenerates?: string;

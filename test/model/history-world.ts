@@ -85,6 +85,7 @@ export async function ask(world: World, model: Model, session: ModelSession, req
       calls: callsIn(parts),
     })),
     chosen: turn.chosenCandidate,
+    hasBeenKept: turn.messages !== undefined,
     ...(regenerates === undefined ? {} : { regenerates }),
   };
   session.turns.push(made);
@@ -153,6 +154,26 @@ export function newIdOf(model: Model, id: string): string {
   return id;
 }
 
+interface TurnView {
+  readonly turnId: string;
+  readonly state: string;
+  readonly superseded?: boolean;
+  readonly messages?: readonly string[];
+}
+
+/** Every attempt is in the ledger, the newest first, and says whether it is in the history. */
+async function compareTurns(client: Client, session: ModelSession): Promise<void> {
+  const { turns } = (await client.get(`${session.path}/turns?pageSize=200`)).json;
+  const seen = turns.map(({ turnId, state, superseded = false, messages = [] }: TurnView) => {
+    return { turnId, state, superseded, messages };
+  });
+  const expected = session.turns.toReversed().map(({ turnId, state, hasBeenKept }) => {
+    const messages = session.messages.filter((message) => message.turnId === turnId).map(({ id }) => id);
+    return { turnId, state, superseded: hasBeenKept && messages.length === 0, messages };
+  });
+  expect(seen).toEqual(expected);
+}
+
 /** The session is what the model says it is, on whichever replica. */
 export async function compare(world: World, session: ModelSession): Promise<void> {
   const client = replicaOf(world);
@@ -169,4 +190,5 @@ export async function compare(world: World, session: ModelSession): Promise<void
   expect(messages.map(({ id, author, content, turnId }: ModelMessage) => ({ id, author, content, turnId }))).toEqual(
     session.messages.map(({ id, author, content, turnId }) => ({ id, author, content, turnId })),
   );
+  await compareTurns(client, session);
 }
