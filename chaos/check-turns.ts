@@ -69,13 +69,14 @@ function states(facts: SessionFacts): Violation[] {
 
 /**
  * A turn that somebody was told of is there for everybody; but for one whose send was refused since its claim was not
- * answered: it may be seen until the claim is taken back.
+ * answered: it may be seen until the claim is taken back, and whoever waits for it then is told that it was cancelled.
  */
 function unfound(facts: SessionFacts): Violation[] {
   const known = new Map<string, Operation>();
   const takenBack = new Set(facts.sends.filter(({ code }) => code === 'store_unavailable').map(({ wanted }) => wanted));
   for (const { turn, operation } of told(facts)) {
-    if (OPEN.includes(turn.state) && takenBack.has(turn.turnId)) continue;
+    const isTakenBack = takenBack.has(turn.turnId) && turn.messages === undefined;
+    if (isTakenBack && [...OPEN, 'CANCELLED'].includes(turn.state)) continue;
     const earlier = known.get(turn.turnId);
     if (!earlier || operation.endedMs < earlier.endedMs) known.set(turn.turnId, operation);
   }

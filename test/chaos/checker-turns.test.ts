@@ -109,14 +109,16 @@ describe('I7, I8: streams', () => {
   });
 
   test.each([
-    ['store_unavailable', []],
-    ['draining', ['I5']],
+    ['store_unavailable', 'RUNNING', []],
+    ['store_unavailable', 'CANCELLED', []],
+    ['store_unavailable', 'BLOCKED', ['I5']],
+    ['draining', 'RUNNING', ['I5']],
   ])(
-    'a turn that was seen while its send was refused as %s, and is not found later, is found or not',
-    (code, violations) => {
+    'a turn whose send was refused as %s, and that was told as %s, and is not found later, is found or not',
+    (code, state, violations) => {
       const run = new Fabricated();
       run.send({ outcome: 'fail', status: 503, code, wanted: 't-1' });
-      run.add('turn', { turnId: 't-1', turn: { turnId: 't-1', state: 'RUNNING', text: '' } });
+      run.add('turn', { turnId: 't-1', turn: { turnId: 't-1', state, text: '' } });
       run.add('turn', { turnId: 't-1', outcome: 'fail', status: 404, code: 'turn_not_found' });
       expect(found(run)).toEqual(violations);
     },
