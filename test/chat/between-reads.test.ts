@@ -6,6 +6,7 @@ import type { ChatSession } from '../../src/chat/chat-session.ts';
 import type { Idempotency } from '../../src/chat/claim.ts';
 import { EarlierTurn } from '../../src/chat/earlier-turn.ts';
 import type { Send, SendAgain } from '../../src/chat/next-request.ts';
+import { turnNotFound } from '../../src/chat/refusals.ts';
 import { RunningTurn } from '../../src/chat/running-turn.ts';
 import type { SessionStore } from '../../src/chat/session-store.ts';
 import { WaitingTurn } from '../../src/chat/waiting-turn.ts';
@@ -149,6 +150,22 @@ describe('a regeneration', () => {
       expect(await contents()).toEqual(['first', 'new']);
     },
   );
+
+  it('of one that was to replace a turn which the ledger has let go is refused: its question could be there twice', async () => {
+    await answer(await begun(ask('first', { turnId: 'it' })));
+    const failed = await begun(again('it', { turnId: 'failed' }));
+    scene.model.call.fail(new Error('away'));
+    await failed.ended;
+    let reads = 0;
+    const isTrimmed = async () => {
+      reads += 1;
+      if (reads > 1) throw turnNotFound();
+    };
+    justBefore('readTurn', isTrimmed, true);
+    await expect(session.sendMessage(again('failed'))).rejects.toMatchObject({ code: 'not_latest_turn' });
+    trap = undefined;
+    expect(await contents()).toEqual(['first', 'answer']);
+  });
 
   it('that waits ends as what somebody has made of it, when it is also refused', async () => {
     await answer(await begun(ask('first', { turnId: 'it' })));
