@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { commandOf, spawnService } from '../support/spawned-service.ts';
+import { until } from '../support/until.ts';
 
 /** What curl does with such a command; not every machine has it. */
 async function likeCurl(command: string): Promise<string> {
@@ -17,6 +18,8 @@ async function likeCurl(command: string): Promise<string> {
 
 test('the banner says what answers and what keeps, and its commands work as printed', async () => {
   await using service = await spawnService();
+  // It answers sooner than what it prints comes through the pipe.
+  await until('the banner has been printed', () => service.process.output.includes('/messages\n'));
   expect(service.process.output).toContain('built-in emulator answers');
   expect(service.process.output).toContain("THIS PROCESS'S MEMORY");
   const commands = service.process.output.match(/^ {2}curl .*$/gm) ?? [];
