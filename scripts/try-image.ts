@@ -37,7 +37,9 @@ function check(fact: string, holds: boolean): void {
 
 function build(): string {
   const name = 'chat-session-proxy:try';
-  const { status } = spawnSync(program, [...engineArgs, 'build', '-t', name, '.'], { stdio: 'inherit' });
+  // What Podman builds by default, the format of OCI, knows no health checks.
+  const format = program.endsWith('podman') ? ['--format', 'docker'] : [];
+  const { status } = spawnSync(program, [...engineArgs, 'build', ...format, '-t', name, '.'], { stdio: 'inherit' });
   if (status !== 0) throw new Error('the image could not be built');
   return name;
 }
