@@ -19,6 +19,7 @@ import { RoutedModel } from './chat/routed-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
+import { openIdentity } from './compose/identity.ts';
 import type { Environment } from './config/environment.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
@@ -26,6 +27,7 @@ import { buildApp } from './http/app.ts';
 import type { Edge } from './http/edge.ts';
 import { logTurn } from './http/logging.ts';
 import { turnProblem } from './http/problems.ts';
+import { reporter } from './reporter.ts';
 
 export interface Service {
   readonly app: Edge;
@@ -49,6 +51,7 @@ function newId(): string {
 export async function compose(config: Config, logger: FastifyBaseLogger): Promise<Service> {
   const { env } = config;
   const store = openStore(config, logger);
+  const identity = openIdentity(config, logger);
   const { model, emulator } = await openModel(config);
   const paths = { basePath: config.basePath };
   const turnDependencies = {
@@ -83,14 +86,21 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     ),
     paths,
     bodyLimits: { contentBytes: env.BODY_LIMIT_BYTES, smallBytes: env.SMALL_BODY_LIMIT_BYTES },
-    sse: { heartbeatMs: env.HEARTBEAT_MS, stallMs: env.CLIENT_STALL_TIMEOUT_MS },
+    sse: {
+      heartbeatMs: env.HEARTBEAT_MS,
+      stallMs: env.CLIENT_STALL_TIMEOUT_MS,
+      identityRecheckMs: env.IDENTITY_RECHECK_MS,
+    },
     streamHeadersDelayMs: env.STREAM_HEADERS_DELAY_MS,
+    identity,
+    browsers: { origins: config.origins, takesCookies: config.identity.kind === 'gateway' },
     health: { isReady: () => store.isReady(), isDraining: () => running.isDraining },
     server: {
       headersTimeoutMs: env.HEADERS_TIMEOUT_MS,
       requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
       jsonDepthMax: env.JSON_DEPTH_MAX,
       urlLengthMax: env.URL_LENGTH_MAX,
+      trustedProxies: config.trustedProxies,
     },
     drain() {
       waiting.drain();
@@ -105,6 +115,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       await app.close();
       await model.close();
       await emulator?.close();
+      identity.close();
       await store.close();
     },
   };
@@ -127,18 +138,7 @@ function openStore({ env, redis }: Config, logger: FastifyBaseLogger): SessionSt
   if (!redis) return new MemorySessionStore(clock, { ...ledger, sessionsMax: env.MEMORY_SESSIONS_MAX });
   const log = { logTtlMs: env.LOG_TTL_MS, runningLogTtlMs: env.LOG_TTL_MS + env.TURN_TIMEOUT_MS };
   const rules = { ...ledger, ...log, usageTtlMs: env.USAGE_TTL_S * 1000 };
-  return new RedisSessionStore(redis, rules, reporter(logger));
-}
-
-/** A Redis that is away says so many times a second; once every few seconds is enough to know. */
-function reporter(logger: FastifyBaseLogger): (error: Error) => void {
-  const everyMs = 5000;
-  let nextAt = 0;
-  return (error) => {
-    if (Date.now() < nextAt) return;
-    nextAt = Date.now() + everyMs;
-    logger.warn({ code: 'code' in error ? error.code : undefined, name: error.name }, 'redis connection');
-  };
+  return new RedisSessionStore(redis, rules, reporter(logger, 'redis connection'));
 }
 
 async function openModel({

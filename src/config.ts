@@ -1,6 +1,7 @@
 // The configuration of the service. The only file that reads the environment; everything wrong is told at once.
 
 import { type Environment, readEnvironment } from './config/environment.ts';
+import { type IdentitySettings, readIdentity, readOrigins, readTrustedProxies } from './config/identity-config.ts';
 import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
 import { type RedisSettings, readRedis } from './config/redis-config.ts';
 
@@ -9,6 +10,10 @@ export interface Config {
   readonly isProduction: boolean;
   readonly basePath: string;
   readonly redis: RedisSettings | undefined;
+  readonly identity: IdentitySettings;
+  /** Addresses and ranges of gateways. */
+  readonly trustedProxies: readonly string[];
+  readonly origins: readonly string[];
   readonly backend: ModelBackend;
   readonly defaultModel: string | undefined;
   /** Models of the legacy wire, beside those that always are: ids, or their beginnings. */
@@ -29,8 +34,7 @@ export class ConfigError extends Error {
 
 /** What the service promises elsewhere and does not do yet; to be quiet about them would be to lie. */
 const NOT_SUPPORTED = [
-  ...['ADMIN_PORT', 'TRUST_PROXY', 'CORS_ORIGINS', 'PLAYGROUND', 'DOCS'],
-  ...['API_KEYS_FILE', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL', 'GATEWAY_OWNER_HEADER', 'GATEWAY_SECRET'],
+  ...['ADMIN_PORT', 'PLAYGROUND', 'DOCS'],
   ...['RATE_LIMIT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE_PER_ADDRESS', 'MAX_TURNS_PER_OWNER', 'MAX_STREAMS_PER_OWNER'],
   ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER', 'MODEL_ALLOW'],
 ];
@@ -49,7 +53,9 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   }
   const backend = readModelBackend(env, problems);
   const predictModels = readPredictModels(env, problems);
-  checkIdentity(env, problems);
+  const identity = readIdentity(env, namesRedis, problems);
+  const trustedProxies = readTrustedProxies(env, problems);
+  const origins = readOrigins(env, problems);
   if (env.HISTORY_KEYS_FILE !== undefined) {
     problems.push('HISTORY_KEYS_FILE: this version does not encrypt contents, and will not pretend to');
   }
@@ -59,6 +65,9 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     isProduction,
     basePath: env.PUBLIC_BASE_PATH ?? '',
     redis,
+    identity,
+    trustedProxies,
+    origins,
     backend,
     predictModels,
     defaultModel: env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined),
@@ -66,14 +75,17 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   };
 }
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+export interface KeyPlace {
+  readonly file?: string;
+  readonly redis?: RedisSettings;
+}
 
-/** Everybody is the same owner without identity: that must be wanted, not happen. */
-function checkIdentity(env: Environment, problems: string[]): void {
-  if (env.AUTH !== undefined && env.AUTH !== 'none') {
-    problems.push(`AUTH=${env.AUTH} is not supported by this version; only AUTH=none is`);
-  }
-  if (env.AUTH === undefined && !LOOPBACK.test(env.HOST)) {
-    problems.push(`AUTH has to be written out (AUTH=none) because HOST=${env.HOST} can be reached from elsewhere`);
-  }
+/** Where API keys are kept. Reads nothing else: whoever handles keys need not be able to run the service. */
+export function loadKeyPlace(variables: Readonly<Record<string, string | undefined>> = process.env): KeyPlace {
+  const { env, problems: invalid } = readEnvironment(variables);
+  const problems = invalid.filter((problem) => problem.startsWith('REDIS_'));
+  const redis = readRedis(env, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  if (env.API_KEYS_FILE !== undefined) return { file: env.API_KEYS_FILE };
+  return redis ? { redis } : {};
 }
