@@ -1,4 +1,5 @@
-// The same promises on a Cluster and through Sentinel, and what only those can do to a session.
+// The same promises on a Cluster and through Sentinel, and what only those can do to a session. All of it as the user of
+// deploy/redis-users.acl, who may do no more than the service needs.
 
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +11,7 @@ import {
   startRedisCluster,
   startRedisSentinels,
 } from '../support/redis-topologies.ts';
+import { addUser, REDIS_USER, refusedTo } from '../support/redis-user.ts';
 import { until } from '../support/until.ts';
 import {
   aBatch,
@@ -32,7 +34,7 @@ import { type MakeStore, storeConformance } from './conformance.ts';
 const MANY_SESSIONS = 250;
 
 const configOf = (target: RedisTarget, keyPrefix: string): RedisConfig => {
-  return { target, keyPrefix, commandTimeoutMs: 5000 };
+  return { target, ...REDIS_USER, keyPrefix, commandTimeoutMs: 5000 };
 };
 
 function makeStores(target: () => RedisTarget, clients: () => readonly Redis[]): MakeStore {
@@ -62,6 +64,7 @@ describe('on a Cluster', () => {
   beforeAll(async () => {
     cluster = await startRedisCluster();
     clients = cluster.masters.map((master) => master.client());
+    for (const client of clients) await addUser(client, 'csp-test-');
   });
   afterAll(async () => {
     for (const client of clients) client.disconnect();
@@ -108,6 +111,10 @@ describe('on a Cluster', () => {
     for (const client of clients) await sweep(client, prefix);
   });
 
+  it('whoever connects, asks and watches is refused nothing', async () => {
+    for (const client of clients) expect(await refusedTo(client)).toEqual([]);
+  });
+
   it('a session goes on while its slot moves to another master', async () => {
     const prefix = uniquePrefix();
     const store = await openRedisStore(configOf(target(), prefix));
@@ -127,6 +134,7 @@ describe('on a Cluster', () => {
     expect(await store.finish(key, ending)).toEqual({ outcome: 'finished', version: 2 });
     expect(await logOf(store, key, turn.epoch)).toBe('<0..1><1..2><2..3>');
     expect((await begin(store, key)).history).toHaveLength(3);
+    for (const client of clients) expect(await refusedTo(client)).toEqual([]);
     await store.close();
     for (const client of clients) await sweep(client, prefix);
   });
@@ -157,6 +165,8 @@ describe('on a Cluster', () => {
     for (let i = 0; i < 20; i += 1) expect(await refusalOf(store.read(key))).toBe('store_unavailable');
     expect(performance.now() - began).toBeLessThan(1000);
     await Promise.all(cluster.masters.map((master) => master.start()));
+    // These servers keep their users in memory only.
+    for (const client of clients) await addUser(client, 'csp-test-');
     await until('the store answers', () => store.read(key).catch(() => undefined));
     expect(await store.finish(key, anEnding(turn))).toEqual({ outcome: 'finished', version: 2 });
     expect(await historyOf(store, key)).toHaveLength(3);
@@ -200,7 +210,8 @@ describe('through Sentinel', () => {
 
   beforeAll(async () => {
     sentinels = await startRedisSentinels();
-    clients = [sentinels.master.client()];
+    clients = [sentinels.master.client(), sentinels.replica.client()];
+    for (const client of clients) await addUser(client, 'csp-test-');
   });
   afterAll(async () => {
     for (const client of clients) client.disconnect();
@@ -209,7 +220,7 @@ describe('through Sentinel', () => {
 
   storeConformance(
     'the Redis store behind three sentinels',
-    makeStores(target, () => clients),
+    makeStores(target, () => clients.slice(0, 1)),
     MANY_SESSIONS,
   );
 
@@ -234,9 +245,8 @@ describe('through Sentinel', () => {
     expect(finished).toEqual({ outcome: 'finished', version: 3 });
     await until('the store is ready', () => store.isReady());
     expect(await historyOf(store, key)).toHaveLength(2);
-    const promoted = sentinels.replica.client();
-    expect(await keysUnder(promoted, prefix)).not.toEqual([]);
-    promoted.disconnect();
+    expect(await keysUnder(clients[1] ?? expect.unreachable(), prefix)).not.toEqual([]);
+    for (const client of clients) expect(await refusedTo(client)).toEqual([]);
     await store.close();
   });
 });
