@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
+import { WatchedFile } from './adapters/files/watched-file.ts';
 import { GeminiModel } from './adapters/gemini/gemini-model.ts';
 import { MemorySessionStore } from './adapters/memory/memory-session-store.ts';
 import { PredictModel } from './adapters/predict/predict-model.ts';
@@ -14,12 +15,14 @@ import type { Clock } from './chat/clock.ts';
 import { FlushSchedule } from './chat/flusher.ts';
 import { FollowedTurns } from './chat/followed-turns.ts';
 import type { LanguageModel } from './chat/language-model.ts';
+import type { Permissions } from './chat/permissions.ts';
 import { reapTurn } from './chat/reap-turn.ts';
 import { RoutedModel } from './chat/routed-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
 import type { Environment } from './config/environment.ts';
+import { parseOwnerModels } from './config/permission-config.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
 import { buildApp } from './http/app.ts';
@@ -74,11 +77,12 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     rules: { followMs: env.HEARTBEAT_MS },
     reap: (key, mark) => reapTurn(key, mark, turnDependencies),
   });
+  const { permissions, stopWatching } = openPermissions(config, logger);
   const { defaultModel } = config;
   const app = await buildApp({
     logger,
     sessions: new ChatSessions(
-      { ...turnDependencies, running, waiting, followed, chatLimits: chatLimits(env) },
+      { ...turnDependencies, running, waiting, followed, chatLimits: chatLimits(env), permissions },
       defaultModel === undefined ? {} : { defaultModel },
     ),
     paths,
@@ -103,6 +107,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     app,
     async close() {
       await app.close();
+      stopWatching();
       await model.close();
       await emulator?.close();
       await store.close();
@@ -118,7 +123,38 @@ function chatLimits(env: Environment): ChatLimits {
     sessionTtlS: env.SESSION_TTL_S,
     leaseMs: env.LEASE_MS,
     queueTurnsMax: env.QUEUE_TURNS_MAX,
-    fileUris: (env.FILE_URI_ALLOW ?? '').split(',').filter((place) => place !== ''),
+  };
+}
+
+/** Changes of the file hold within five seconds. */
+const FILE_LOOK_MS = 2000;
+
+function openPermissions(
+  { permissions }: Config,
+  logger: FastifyBaseLogger,
+): { readonly permissions: Permissions; readonly stopWatching: () => void } {
+  const { models, ownerModels, projects, fileUris } = permissions;
+  const everybody = models ? [models] : [];
+  const rules = { projects, fileUris };
+  if (!ownerModels) return { permissions: { ...rules, modelListsOf: () => everybody }, stopWatching: () => undefined };
+  const file = new WatchedFile({
+    path: ownerModels.path,
+    first: ownerModels.text,
+    parse: parseOwnerModels,
+    everyMs: FILE_LOOK_MS,
+    onChange: fileReporter('MODEL_ALLOW_FILE', logger),
+  });
+  const modelListsOf = (owner: string) => {
+    const own = file.value.get(owner) ?? file.value.get('*');
+    return own ? [...everybody, own] : everybody;
+  };
+  return { permissions: { ...rules, modelListsOf }, stopWatching: () => file.close() };
+}
+
+function fileReporter(variable: string, logger: FastifyBaseLogger): (error?: unknown) => void {
+  return (error) => {
+    if (error === undefined) logger.info({ variable }, 'file read again');
+    else logger.warn({ variable, reason: String(error) }, 'file cannot be used, what was read before stays');
   };
 }
 

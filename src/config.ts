@@ -2,6 +2,7 @@
 
 import { type Environment, readEnvironment } from './config/environment.ts';
 import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
+import { type PermissionSettings, readPermissions } from './config/permission-config.ts';
 import { type RedisSettings, readRedis } from './config/redis-config.ts';
 
 export interface Config {
@@ -13,6 +14,7 @@ export interface Config {
   readonly defaultModel: string | undefined;
   /** Models of the legacy wire, beside those that always are: ids, or their beginnings. */
   readonly predictModels: readonly string[];
+  readonly permissions: PermissionSettings;
   /** Variables that are set but mean nothing to this version. */
   readonly ignored: readonly string[];
 }
@@ -32,7 +34,7 @@ const NOT_SUPPORTED = [
   ...['ADMIN_PORT', 'TRUST_PROXY', 'CORS_ORIGINS', 'PLAYGROUND', 'DOCS'],
   ...['API_KEYS_FILE', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL', 'GATEWAY_OWNER_HEADER', 'GATEWAY_SECRET'],
   ...['RATE_LIMIT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE_PER_ADDRESS', 'MAX_TURNS_PER_OWNER', 'MAX_STREAMS_PER_OWNER'],
-  ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER', 'MODEL_ALLOW'],
+  ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER'],
 ];
 
 /** Fails with a ConfigError that names every bad and every missing variable. */
@@ -49,6 +51,8 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   }
   const backend = readModelBackend(env, problems);
   const predictModels = readPredictModels(env, problems);
+  const defaultModel = env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined);
+  const permissions = readPermissions(env, backend, defaultModel, problems);
   checkIdentity(env, problems);
   if (env.HISTORY_KEYS_FILE !== undefined) {
     problems.push('HISTORY_KEYS_FILE: this version does not encrypt contents, and will not pretend to');
@@ -61,7 +65,8 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     redis,
     backend,
     predictModels,
-    defaultModel: env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined),
+    defaultModel,
+    permissions,
     ignored: NOT_SUPPORTED.filter((name) => variables[name]),
   };
 }

@@ -13,6 +13,9 @@ const whole = (fallback: number, minimum: number, maximum: number) =>
 const ms = (fallback: number, minimum = 1, maximum = 3_600_000) => whole(fallback, minimum, maximum);
 const bytes = (fallback: number) => whole(fallback, 1024, 1024 ** 3);
 
+/** A bucket or a host, in lower case as both are written; a folder there. */
+const FILE_PLACE = '(gs|https)://[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9._-]+)*/?';
+
 const ENVIRONMENT = Type.Object({
   NODE_ENV: text(),
   LOG_LEVEL: Type.Unsafe<string>({
@@ -89,7 +92,10 @@ const ENVIRONMENT = Type.Object({
   UPSTREAM_CONNECTIONS_MAX: whole(1024, 1, 65_535),
   UPSTREAM_EVENT_SIZE_MAX: whole(16 * 1024 ** 2, 1024, 256 * 1024 ** 2),
 
-  FILE_URI_ALLOW: text({ pattern: '^(gs|https)://[A-Za-z0-9._/-]+(,(gs|https)://[A-Za-z0-9._/-]+)*$' }),
+  MODEL_ALLOW: text(),
+  MODEL_ALLOW_FILE: text(),
+  PROJECT_ALLOW: text(),
+  FILE_URI_ALLOW: text({ pattern: `^${FILE_PLACE}(,${FILE_PLACE})*$` }),
   HISTORY_KEYS_FILE: text(),
 });
 
