@@ -42,7 +42,7 @@ async function document(): Promise<string> {
     sse: { heartbeatMs: 1, stallMs: 1 },
     streamHeadersDelayMs: 1,
     health: { isReady: async () => true, isDraining: () => false },
-    server: { headersTimeoutMs: 1, requestTimeoutMs: 1, jsonDepthMax: 64, urlLengthMax: 8192 },
+    server: { headersTimeoutMs: 1, requestTimeoutMs: 1, jsonDepthMax: 64, jsonValuesMax: 200_000, urlLengthMax: 8192 },
     drain: async () => {},
     beforeRoutes: async (instance) => {
       await instance.register(swagger, {

@@ -94,6 +94,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       headersTimeoutMs: env.HEADERS_TIMEOUT_MS,
       requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
       jsonDepthMax: env.JSON_DEPTH_MAX,
+      jsonValuesMax: env.JSON_VALUES_MAX,
       urlLengthMax: env.URL_LENGTH_MAX,
     },
     drain() {

@@ -39,6 +39,7 @@ export interface ServerRules {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly jsonDepthMax: number;
+  readonly jsonValuesMax: number;
   readonly urlLengthMax: number;
 }
 
