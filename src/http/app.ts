@@ -5,6 +5,8 @@ import { fastifySSE } from '@fastify/sse';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { ChatError } from '../chat/errors.ts';
 import type { Edge, EdgeDependencies } from './edge.ts';
+import { answerExpectations } from './expectations.ts';
+import { refuseAmbiguity } from './framing.ts';
 import { type Health, health } from './health.ts';
 import { acceptJsonBodies } from './json-body.ts';
 import { logRequests } from './logging.ts';
@@ -86,19 +88,20 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   app.setValidatorCompiler(validatorCompiler());
   // Answers are made by us: a serializer that drops what its schema does not list would change them.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  refuseAmbiguity(app, options.paths);
   acceptJsonBodies(app, options.server);
   answerProblems(app, options.paths);
   logRequests(app);
-  app.addHook('onRequest', async (request, reply) => {
+  answerExpectations(app);
+  app.addHook('onRequest', async (request) => {
     if (request.url.length > options.server.urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
-    const { headers, httpVersion } = request.raw;
-    if (headers.host === undefined && httpVersion === '1.1') {
-      reply.header('connection', 'close');
-      throw new ChatError('invalid_argument', 'The Host header is missing.');
-    }
   });
-  // Node would answer an unknown `Expect` with an empty 417; RFC 9110 lets it be passed over.
-  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  // An answer that nobody reads must not be kept for ever. Streams see to it themselves.
+  app.addHook('onSend', async (_request, { raw }) => {
+    raw.setTimeout(options.sse.stallMs);
+    // Before Node's own listener, which lets the connection idle: a request that is in line there may take its time.
+    raw.prependOnceListener('finish', () => raw.setTimeout(0));
+  });
   app.addHook('preClose', async () => {
     await options.drain();
     // All turns have ended: whoever has not read the end by then is cut, so that nobody holds the close.
@@ -139,7 +142,7 @@ function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
       headersTimeout: server.headersTimeoutMs,
       connectionsCheckingInterval: 5000,
       maxHeaderSize: 32 * 1024,
-      // Checked by a hook instead: Node answers without a body, and a refusal is always a problem.
+      // Checked in framing.ts instead: Node answers without a body, and a refusal is always a problem.
       requireHostHeader: false,
     },
     frameworkErrors: (error, request, reply) => answerRouterError(error, request, reply, paths),
