@@ -94,6 +94,8 @@ describe('MODEL_ALLOW_FILE', () => {
     expectForbidden(stream, 'gemini-2.5-pro');
     expectForbidden(await client.post(`${path}/turns/one/regenerate`, {}), 'gemini-2.5-pro');
     expectForbidden(await client.post(`${path}/count-tokens`, {}), 'gemini-2.5-pro');
+    const { turns } = (await client.get(`${path}/turns`)).json;
+    expect(turns.map(({ turnId }: { turnId: string }) => turnId)).toEqual(['one']);
     const session = (await client.get(path)).json;
     expect([session.version, session.activeTurn]).toEqual([version, undefined]);
     expect((await client.patch(path, { displayName: 'mine' })).status).toBe(200);
