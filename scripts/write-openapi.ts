@@ -51,7 +51,14 @@ async function document(): Promise<string> {
     identity: everybody,
     browsers: { origins: [], takesCookies: false },
     health: { isReady: async () => true, isDraining: () => false },
-    server: { headersTimeoutMs: 1, requestTimeoutMs: 1, jsonDepthMax: 64, urlLengthMax: 8192, trustedProxies: [] },
+    server: {
+      headersTimeoutMs: 1,
+      requestTimeoutMs: 1,
+      jsonDepthMax: 64,
+      jsonValuesMax: 200_000,
+      urlLengthMax: 8192,
+      trustedProxies: [],
+    },
     drain: async () => {},
     beforeRoutes: async (instance) => {
       await instance.register(swagger, {

@@ -31,7 +31,7 @@ function callers({ identity }: Config): string {
     case 'none':
       return '  callers: EVERYBODY IS THE SAME OWNER (AUTH=none; see docs/identity.md)';
     case 'api-key':
-      return `  callers: by API keys in ${identity.file ?? 'Redis (npm run keys -- create --owner NAME)'}`;
+      return `  callers: by API keys in ${identity.file?.path ?? 'Redis (npm run keys -- create --owner NAME)'}`;
     case 'jwt':
       return `  callers: by tokens of ${identity.rules.issuer}`;
     case 'gateway':

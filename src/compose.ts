@@ -20,6 +20,7 @@ import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
 import { openIdentity } from './compose/identity.ts';
+import { openPermissions } from './compose/permissions.ts';
 import type { Environment } from './config/environment.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
@@ -77,11 +78,12 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     rules: { followMs: env.HEARTBEAT_MS },
     reap: (key, mark) => reapTurn(key, mark, turnDependencies),
   });
+  const { permissions, stopWatching } = openPermissions(config, logger);
   const { defaultModel } = config;
   const app = await buildApp({
     logger,
     sessions: new ChatSessions(
-      { ...turnDependencies, running, waiting, followed, chatLimits: chatLimits(env) },
+      { ...turnDependencies, running, waiting, followed, chatLimits: chatLimits(env), permissions },
       defaultModel === undefined ? {} : { defaultModel },
     ),
     paths,
@@ -99,6 +101,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       headersTimeoutMs: env.HEADERS_TIMEOUT_MS,
       requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
       jsonDepthMax: env.JSON_DEPTH_MAX,
+      jsonValuesMax: env.JSON_VALUES_MAX,
       urlLengthMax: env.URL_LENGTH_MAX,
       trustedProxies: config.trustedProxies,
     },
@@ -113,6 +116,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     app,
     async close() {
       await app.close();
+      stopWatching();
       await model.close();
       await emulator?.close();
       identity.close();
@@ -129,7 +133,6 @@ function chatLimits(env: Environment): ChatLimits {
     sessionTtlS: env.SESSION_TTL_S,
     leaseMs: env.LEASE_MS,
     queueTurnsMax: env.QUEUE_TURNS_MAX,
-    fileUris: (env.FILE_URI_ALLOW ?? '').split(',').filter((place) => place !== ''),
   };
 }
 

@@ -3,6 +3,7 @@
 import { type Environment, readEnvironment } from './config/environment.ts';
 import { type IdentitySettings, readIdentity, readOrigins, readTrustedProxies } from './config/identity-config.ts';
 import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
+import { type PermissionSettings, readPermissions } from './config/permission-config.ts';
 import { type RedisSettings, readRedis } from './config/redis-config.ts';
 
 export interface Config {
@@ -18,6 +19,7 @@ export interface Config {
   readonly defaultModel: string | undefined;
   /** Models of the legacy wire, beside those that always are: ids, or their beginnings. */
   readonly predictModels: readonly string[];
+  readonly permissions: PermissionSettings;
   /** Variables that are set but mean nothing to this version. */
   readonly ignored: readonly string[];
 }
@@ -36,7 +38,7 @@ export class ConfigError extends Error {
 const NOT_SUPPORTED = [
   ...['ADMIN_PORT', 'PLAYGROUND', 'DOCS'],
   ...['RATE_LIMIT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE_PER_ADDRESS', 'MAX_TURNS_PER_OWNER', 'MAX_STREAMS_PER_OWNER'],
-  ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER', 'MODEL_ALLOW'],
+  ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER'],
 ];
 
 /** Fails with a ConfigError that names every bad and every missing variable. */
@@ -56,6 +58,8 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   const identity = readIdentity(env, namesRedis, problems);
   const trustedProxies = readTrustedProxies(env, problems);
   const origins = readOrigins(env, problems);
+  const defaultModel = env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined);
+  const permissions = readPermissions(env, backend, defaultModel, problems);
   if (env.HISTORY_KEYS_FILE !== undefined) {
     problems.push('HISTORY_KEYS_FILE: this version does not encrypt contents, and will not pretend to');
   }
@@ -70,7 +74,8 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     origins,
     backend,
     predictModels,
-    defaultModel: env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined),
+    defaultModel,
+    permissions,
     ignored: NOT_SUPPORTED.filter((name) => variables[name]),
   };
 }

@@ -15,3 +15,11 @@ export function reporter(logger: FastifyBaseLogger, about: string): (error: unkn
     logger.warn({ code, name, ...(error instanceof ChatError ? { reason: error.message } : {}) }, about);
   };
 }
+
+/** Of a file that is watched. What is wrong with it is said as its parser says it. */
+export function fileReporter(variable: string, logger: FastifyBaseLogger): (error?: unknown) => void {
+  return (error) => {
+    if (error === undefined) logger.info({ variable }, 'file read again');
+    else logger.warn({ variable, reason: String(error) }, 'file cannot be used, what was read before stays in force');
+  };
+}

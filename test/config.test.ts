@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parseOwnerModels } from '../src/config/permission-config.ts';
 import { ConfigError, loadConfig } from '../src/config.ts';
 
 type Variables = Readonly<Record<string, string>>;
@@ -91,6 +92,15 @@ test.each([
   ['HOST', '192.168.0.1'],
   ['HISTORY_KEYS_FILE', '/keys.json'],
   ['FILE_URI_ALLOW', 'file:///etc'],
+  ['FILE_URI_ALLOW', 'gs://'],
+  ['FILE_URI_ALLOW', 'gs://Ours'],
+  ['FILE_URI_ALLOW', 'https://user@host'],
+  ['FILE_URI_ALLOW', 'gs://ours,https://*'],
+  ['MODEL_ALLOW', 'a b'],
+  ['MODEL_ALLOW', '*-pro'],
+  ['MODEL_ALLOW', 'gemini-*'],
+  ['MODEL_ALLOW_FILE', '/nowhere/models.json'],
+  ['PROJECT_ALLOW', 'mine,a/b'],
 ])('%s=%s is refused by name', (name, value) => {
   expect(problemsOf({ [name]: value }).join()).toContain(name);
 });
@@ -323,4 +333,48 @@ test('PREDICT_MODELS is a list, whatever its spaces and commas', () => {
 
 test.each(['a b', 'tuned,../x?y', 'tuned#1'])('PREDICT_MODELS names what is no model: %s', (PREDICT_MODELS) => {
   expect(problemsOf({ PREDICT_MODELS })).toEqual([expect.stringContaining('PREDICT_MODELS')]);
+});
+
+describe('what callers may name', () => {
+  test('is every model and every project where there is nothing to protect, and no file', () => {
+    expect(loadConfig({ VERTEX_AI_EMULATOR_HOST: 'h:1' }).permissions).toEqual({ fileUris: [] });
+    expect(loadConfig({ GEMINI_API_KEY: 'k' }).permissions).toEqual({ fileUris: [] });
+  });
+
+  test('is the own project on Vertex AI, and those that are listed beside it', () => {
+    const onVertex = { GOOGLE_CLOUD_PROJECT: 'own' };
+    expect(loadConfig(onVertex).permissions.projects).toEqual(new Set(['own']));
+    expect(loadConfig({ ...onVertex, PROJECT_ALLOW: 'a, 123,' }).permissions.projects).toEqual(
+      new Set(['own', 'a', '123']),
+    );
+  });
+
+  test('has to have the default model among its models', () => {
+    const problems = problemsOf({ MODEL_ALLOW: 'gemini-2.5-*', DEFAULT_MODEL: 'gemini-3-pro' });
+    expect(problems.join()).toMatch(/MODEL_ALLOW.*gemini-3-pro.*DEFAULT_MODEL/);
+    const path = { MODEL_ALLOW: 'gemini-2.5-*', DEFAULT_MODEL: 'publishers/google/models/gemini-2.5-pro' };
+    expect(problemsOf(path)).toEqual([]);
+  });
+
+  test('reads its file as owners and their lists, whatever an owner is called', () => {
+    expect([...parseOwnerModels('{"me": ["a*"], "__proto__": []}')]).toEqual([
+      ['me', ['a*']],
+      ['__proto__', []],
+    ]);
+  });
+
+  test.each([
+    ['no JSON', '{'],
+    ['a list', '["a"]'],
+    ['null', 'null'],
+    ['a model that is none', '{"me": ["a b"]}'],
+    ['an empty name', '{"me": [""]}'],
+    ['no list of an owner', '{"me": "a"}'],
+  ])('is refused by name when its file holds %s', (_what, text) => {
+    const folder = mkdtempSync(join(tmpdir(), 'csp-test-config-'));
+    const file = join(folder, 'models.json');
+    writeFileSync(file, text);
+    expect(problemsOf({ MODEL_ALLOW_FILE: file }).join()).toContain(`MODEL_ALLOW_FILE: ${file}`);
+    rmSync(folder, { recursive: true });
+  });
 });

@@ -7,8 +7,9 @@ import type { BeginTurn, Begun } from './claim.ts';
 import { claimAsOfNow, claimSession, refuseClaim } from './claim-session.ts';
 import { isoTime } from './clock.ts';
 import { asOfNow, type ComingTurn, prepareTurn, runTurn } from './coming-turn.ts';
-import { checkFileUris, checkUserParts } from './content.ts';
+import { checkUserParts } from './content.ts';
 import { asChatError, ChatError } from './errors.ts';
+import { checkFileUris } from './file-uris.ts';
 import type { Send, SendAgain } from './next-request.ts';
 import { decodeTurn } from './records.ts';
 import { idempotencyMismatch } from './refusals.ts';
@@ -24,7 +25,7 @@ export interface RepeatedTurn {
 
 /**
  * Claim the session and start the turn, unless the same send has done so before; or wait in line, if the send wants to.
- * Fails, before anything has begun, with `draining`, `session_not_found`, `invalid_argument`, `unsupported_by_model`,
+ * Fails, before anything has begun, with `draining`, `session_not_found`, `invalid_argument`, `forbidden`, `unsupported_by_model`,
  * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `budget_exhausted`, `history_full`,
  * `idempotency_mismatch`; when a question is asked again, also with `turn_not_found`, `not_latest_turn`, `overloaded`.
  */
@@ -70,7 +71,7 @@ async function begin(
   }
   if ('parts' in send) {
     checkUserParts(send.parts, '/parts');
-    checkFileUris(send.parts, deps.chatLimits.fileUris, '/parts');
+    checkFileUris(send.parts, deps.permissions.fileUris, '/parts');
   }
   const identity = {
     turnId: send.turnId ?? deps.newId(),

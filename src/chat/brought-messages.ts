@@ -2,7 +2,8 @@
 
 import type { ChatDependencies } from './chat-dependencies.ts';
 import { isoTime } from './clock.ts';
-import { type Content, checkFileUris, checkHistory, type KeptMessage, visibleText } from './content.ts';
+import { type Content, checkHistory, type KeptMessage, visibleText } from './content.ts';
+import { checkFileUris } from './file-uris.ts';
 
 export interface Brought {
   readonly contents: readonly Content[];
@@ -13,10 +14,10 @@ export interface Brought {
 }
 
 /** Fails with `invalid_argument` that names the first message after which a user could not go on. */
-export function checkBrought({ contents, path, after }: Brought, { chatLimits }: ChatDependencies): void {
+export function checkBrought({ contents, path, after }: Brought, { permissions }: ChatDependencies): void {
   checkHistory(contents, path, after);
   contents.forEach(({ parts }, index) => {
-    checkFileUris(parts, chatLimits.fileUris, `${path}/${index}/parts`);
+    checkFileUris(parts, permissions.fileUris, `${path}/${index}/parts`);
   });
 }
 

@@ -1,6 +1,7 @@
 // What everything works with that is done to sessions.
 
 import type { FollowedTurns } from './followed-turns.ts';
+import type { Permissions } from './permissions.ts';
 import type { RunningTurns } from './running-turns.ts';
 import type { TurnDependencies } from './turn-plan.ts';
 import type { WaitingTurns } from './waiting-turns.ts';
@@ -16,8 +17,6 @@ export interface ChatLimits {
   readonly leaseMs: number;
   /** How many turns may wait for one session. */
   readonly queueTurnsMax: number;
-  /** Buckets and hosts whose files may be named in messages. */
-  readonly fileUris: readonly string[];
 }
 
 export interface ChatDependencies extends TurnDependencies {
@@ -25,4 +24,5 @@ export interface ChatDependencies extends TurnDependencies {
   readonly waiting: WaitingTurns;
   readonly followed: FollowedTurns;
   readonly chatLimits: ChatLimits;
+  readonly permissions: Permissions;
 }

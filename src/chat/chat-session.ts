@@ -7,10 +7,11 @@ import { cancelTurn } from './cancel-turn.ts';
 import { changeSession } from './change-session.ts';
 import type { ChatDependencies } from './chat-dependencies.ts';
 import { type Choice, chooseCandidate } from './choose-candidate.ts';
-import { checkFileUris, checkUserParts, type Message, type Part } from './content.ts';
+import { checkUserParts, type Message, type Part } from './content.ts';
 import { settledWindow } from './context-window.ts';
 import { EarlierTurn } from './earlier-turn.ts';
 import { asChatError, invalidField } from './errors.ts';
+import { checkFileUris } from './file-uris.ts';
 import { fitRequest } from './fitted-request.ts';
 import { type Fork, forkSession } from './fork-session.ts';
 import type { TurnView } from './frame-log.ts';
@@ -18,6 +19,7 @@ import { type Import, importMessages } from './import-messages.ts';
 import type { TokenCount } from './language-model.ts';
 import { pageOfMessages } from './message-page.ts';
 import { type Send, type SendAgain, standingRequest } from './next-request.ts';
+import { checkNaming, namingOf } from './permissions.ts';
 import { presentSession } from './present-session.ts';
 import { dropWaiting, reapTurn } from './reap-turn.ts';
 import { decodeConfig, decodeMessage, decodeTurn, encodeLimitedConfig } from './records.ts';
@@ -70,7 +72,7 @@ export class ChatSession {
   /**
    * Change the configuration by a JSON merge patch. Atomic, also beside a running turn, which goes on with what it
    * began with. A patch that changes nothing is no change. Fails with `version_mismatch`, `invalid_argument`,
-   * `payload_too_large`, `session_not_found`, `overloaded`.
+   * `forbidden`, `payload_too_large`, `session_not_found`, `overloaded`.
    */
   async update(patch: SessionPatch, ifVersion?: number): Promise<Session> {
     const { store, clock } = this.#deps;
@@ -150,14 +152,14 @@ export class ChatSession {
   /**
    * What the next request would cost: configuration, committed history as far as the context window lets it be sent (all of
    * it, when the request would be refused) and, when given, a question. No turn, no change. Fails with `invalid_argument`,
-   * `session_not_found`, and as `LanguageModel.countTokens`.
+   * `forbidden`, `session_not_found`, and as `LanguageModel.countTokens`.
    */
   async countTokens(question: readonly Part[] | undefined, signal: AbortSignal): Promise<TokenCount> {
     if (question) {
       checkUserParts(question, '/parts');
-      checkFileUris(question, this.#deps.chatLimits.fileUris, '/parts');
+      checkFileUris(question, this.#deps.permissions.fileUris, '/parts');
     }
-    const { store, model } = this.#deps;
+    const { store, model, permissions } = this.#deps;
     const stored = await store.read(this.key);
     const config = decodeConfig(stored.config);
     const history = await store.readMessages(this.key, { start: 0, count: stored.messageCount });
@@ -165,6 +167,7 @@ export class ChatSession {
     const next = { ...standingRequest(config), contents: asked };
     const { request } = fitRequest(config.contextWindow, history.map(decodeMessage), next);
     model.check(request);
+    checkNaming(namingOf(request), this.key.owner, permissions);
     return model.countTokens(request, signal);
   }
 
@@ -228,6 +231,8 @@ export class ChatSession {
     checkPairs('/metadata', config.metadata, METADATA_PAIRS_MAX);
     checkPairs('/labels', config.labels, LABEL_PAIRS_MAX);
     checkDefaults(config);
+    // Only what it changes: of a session whose model has been taken off the list, everything else can still be changed.
+    checkNaming(changes, this.key.owner, this.#deps.permissions);
     const ttlS = ttl === undefined ? stored.ttlS : ttl === null ? this.#deps.chatLimits.sessionTtlS : Number(ttl);
     if (ttlS === stored.ttlS && JSON.stringify(config) === JSON.stringify(before)) return undefined;
     return {

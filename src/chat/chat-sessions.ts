@@ -7,6 +7,7 @@ import type { Idempotency } from './claim.ts';
 import { openCalls } from './content.ts';
 import { settledWindow } from './context-window.ts';
 import { ChatError, invalidField } from './errors.ts';
+import { checkNaming } from './permissions.ts';
 import { presentSession } from './present-session.ts';
 import { encodeLimitedConfig, encodeMessage } from './records.ts';
 import { definedOnly, type NewSession, type Page, type Session, type SessionConfig } from './session.ts';
@@ -34,7 +35,7 @@ export class ChatSessions {
 
   /**
    * With an idempotency key: the session that the same call has made before, as it is now. Fails with `session_exists`,
-   * `invalid_argument`, `payload_too_large`, `history_full`, `idempotency_mismatch`.
+   * `invalid_argument`, `forbidden`, `payload_too_large`, `history_full`, `idempotency_mismatch`.
    */
   async create(owner: string, given: NewSession, idempotency?: Idempotency): Promise<Session> {
     const { id, ttl, messageHistory, contextWindow, ...fields } = definedOnly(given);
@@ -43,7 +44,8 @@ export class ChatSessions {
     const window = contextWindow ? { contextWindow: settledWindow(contextWindow) } : {};
     const config: SessionConfig = { ...fields, model, ...window };
     checkDefaults(config);
-    const { chatLimits, newId, store } = this.#deps;
+    const { chatLimits, newId, permissions, store } = this.#deps;
+    checkNaming(config, owner, permissions);
     const contents = messageHistory ?? [];
     checkBrought({ contents, path: '/messageHistory' }, this.#deps);
     const messages = broughtMessages(contents, model, this.#deps);

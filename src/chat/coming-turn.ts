@@ -8,6 +8,7 @@ import type { ChatError } from './errors.ts';
 import { fitRequest } from './fitted-request.ts';
 import type { ModelRequest } from './language-model.ts';
 import { nextRequest, type Send, type SendAgain } from './next-request.ts';
+import { checkNaming, namingOf, refusedNaming } from './permissions.ts';
 import { questionAgain } from './question-again.ts';
 import { decodeConfig, decodeMessage, encodeMessage, encodeTurn } from './records.ts';
 import type { RunningTurn } from './running-turn.ts';
@@ -36,14 +37,14 @@ export interface TurnIdentity {
   readonly attempt: string;
 }
 
-/** Fails with `session_not_found`, with what the model refuses, and with what `questionAgain` refuses. */
+/** Fails with `session_not_found`, `forbidden`, with what the model refuses, and with what `questionAgain` refuses. */
 export async function prepareTurn(
   key: SessionKey,
   send: Send | SendAgain,
   { isStream, identity }: { readonly isStream: boolean; readonly identity: TurnIdentity },
   deps: ChatDependencies,
 ): Promise<ComingTurn> {
-  const { store, model, chatLimits } = deps;
+  const { store, model, chatLimits, permissions } = deps;
   const [stored, asked] =
     'again' in send
       ? await questionAgain(key, send.again, store)
@@ -53,6 +54,7 @@ export async function prepareTurn(
   const again = 'again' in asked ? asked.again : undefined;
   const request = nextRequest(config, send, asked.parts);
   model.check(request);
+  checkNaming(namingOf(request), key.owner, permissions);
   // Of the history, as the turn is to see it.
   const count = stored.messageCount - (again?.isReplaced ? 2 : 0);
   const range = { start: 0, count };
@@ -101,7 +103,9 @@ export function runTurn(
   const { key, start, question, isStream, window } = coming;
   const { again } = coming.turn;
   // Not before now it is known what the history is: it may have waited, or somebody was faster.
-  const { request, sent, refusal } = fitRequest(window, begun.history.map(decodeMessage), coming.request);
+  const fitted = fitRequest(window, begun.history.map(decodeMessage), coming.request);
+  const { request, sent } = fitted;
+  const refusal = fitted.refusal ?? refusedNaming(namingOf(request), key.owner, deps.permissions);
   return deps.running.run({
     key,
     start: { ...start, sent },

@@ -120,23 +120,6 @@ export function answeredCalls(parts: readonly Part[]): string {
   return JSON.stringify(namesOf('functionResponse', parts)).slice(1, -1);
 }
 
-/**
- * Refuses, with `invalid_argument`, files that the deployment has not allowed: the model fetches them with the service's
- * own rights, so a caller could read through it what is closed to him. `allowed` holds buckets and hosts
- * (`gs://bucket`, `https://host`).
- */
-export function checkFileUris(parts: readonly Part[], allowed: readonly string[], path: string): void {
-  parts.forEach((part, index) => {
-    const { fileData } = part;
-    if (fileData === undefined) return;
-    const uri =
-      typeof fileData === 'object' && fileData !== null ? (fileData as { fileUri?: unknown }).fileUri : undefined;
-    const isAllowed =
-      typeof uri === 'string' && allowed.some((place) => uri.startsWith(`${place.replace(/\/+$/, '')}/`));
-    if (!isAllowed) throw invalidField(`${path}/${index}/fileData`, 'names a file that this service may not use');
-  });
-}
-
 /** Refuses, with `invalid_argument`, parts that no model takes from a user. `path` names them in the error. */
 export function checkUserParts(parts: readonly Part[], path: string): void {
   checkTexts(parts, path);

@@ -2,7 +2,7 @@
 
 import type { FastifyBaseLogger } from 'fastify';
 import { RedisApiKeys } from '../adapters/redis/redis-api-keys.ts';
-import { watchFileContent } from '../config/watched-file.ts';
+import { FILE_LOOK_MS, type ReadFile, WatchedFile } from '../config/watched-file.ts';
 import type { Config, KeyPlace } from '../config.ts';
 import { addressRange } from '../identity/address-range.ts';
 import { parseKeyFile } from '../identity/api-key-records.ts';
@@ -14,7 +14,7 @@ import { everybody, type Identity } from '../identity/identity.ts';
 import { RemoteKeys } from '../identity/issuer-keys.ts';
 import { JwtIdentity } from '../identity/jwt.ts';
 import type { KeyRing } from '../identity/key-ring.ts';
-import { reporter } from '../reporter.ts';
+import { fileReporter, reporter } from '../reporter.ts';
 
 const monotonic = () => performance.now();
 const now = () => Date.now();
@@ -45,13 +45,12 @@ export function openIdentity(config: Config, logger: FastifyBaseLogger): Identit
   }
 }
 
-function openKeys(file: string | undefined, { redis }: Config, logger: FastifyBaseLogger): ApiKeys {
-  if (file !== undefined) {
-    const onChange = (problem: string | undefined) => {
-      if (problem === undefined) logger.info('API_KEYS_FILE was read again');
-      else logger.error({ problem }, 'API_KEYS_FILE: the keys of before stay in force');
-    };
-    return apiKeysIn(watchFileContent({ path: file, parse: (text) => byDigest(parseKeyFile(text)), onChange }));
+function openKeys(file: ReadFile | undefined, { redis }: Config, logger: FastifyBaseLogger): ApiKeys {
+  if (file) {
+    const parse = (text: string) => byDigest(parseKeyFile(text));
+    const { path, text: first } = file;
+    const onChange = fileReporter('API_KEYS_FILE', logger);
+    return apiKeysIn(new WatchedFile({ path, first, parse, everyMs: FILE_LOOK_MS, onChange }));
   }
   if (!redis) throw new Error('AUTH=api-key without a place for keys is refused by config.ts');
   return new RedisApiKeys(redis, monotonic, reporter(logger, 'redis connection'));

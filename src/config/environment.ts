@@ -16,6 +16,9 @@ const bytes = (fallback: number) => whole(fallback, 1024, 1024 ** 3);
 /** With hyphens: `_` is another way to write the same name for some gateways. */
 const HEADER_NAME = '^[A-Za-z0-9-]{1,64}$';
 
+/** A bucket or a host, in lower case as both are written; a folder there. */
+const FILE_PLACE = '(gs|https)://[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9._-]+)*/?';
+
 const ENVIRONMENT = Type.Object({
   NODE_ENV: text(),
   LOG_LEVEL: Type.Unsafe<string>({
@@ -46,6 +49,7 @@ const ENVIRONMENT = Type.Object({
   BODY_LIMIT_BYTES: bytes(20 * 1024 ** 2),
   SMALL_BODY_LIMIT_BYTES: bytes(1024 ** 2),
   JSON_DEPTH_MAX: whole(64, 4, 1000),
+  JSON_VALUES_MAX: whole(200_000, 1000, 10_000_000),
   URL_LENGTH_MAX: whole(8192, 256, 30_000),
   HEADERS_TIMEOUT_MS: ms(15_000),
   REQUEST_TIMEOUT_MS: ms(30_000),
@@ -107,7 +111,10 @@ const ENVIRONMENT = Type.Object({
   UPSTREAM_CONNECTIONS_MAX: whole(1024, 1, 65_535),
   UPSTREAM_EVENT_SIZE_MAX: whole(16 * 1024 ** 2, 1024, 256 * 1024 ** 2),
 
-  FILE_URI_ALLOW: text({ pattern: '^(gs|https)://[A-Za-z0-9._/-]+(,(gs|https)://[A-Za-z0-9._/-]+)*$' }),
+  MODEL_ALLOW: text(),
+  MODEL_ALLOW_FILE: text(),
+  PROJECT_ALLOW: text(),
+  FILE_URI_ALLOW: text({ pattern: `^${FILE_PLACE}(,${FILE_PLACE})*$` }),
   HISTORY_KEYS_FILE: text(),
 });
 

@@ -6,12 +6,12 @@ import type { GatewayRules } from '../identity/gateway.ts';
 import type { JwtRules } from '../identity/jwt.ts';
 import type { Environment } from './environment.ts';
 import { secret } from './secret.ts';
-import { readTextFile } from './watched-file.ts';
+import { type ReadFile, readTextFile } from './watched-file.ts';
 
 export type IdentitySettings =
   | { readonly kind: 'none' }
   /** Without a file: in Redis. */
-  | { readonly kind: 'api-key'; readonly file?: string }
+  | { readonly kind: 'api-key'; readonly file?: ReadFile }
   | { readonly kind: 'jwt'; readonly rules: JwtRules; readonly jwksUrl?: string }
   | { readonly kind: 'gateway'; readonly rules: GatewayRules };
 
@@ -53,12 +53,19 @@ function readApiKeys({ API_KEYS_FILE: file }: Environment, hasRedis: boolean, pr
       problems.push('API_KEYS_FILE is missing: with AUTH=api-key, keys are in a file or in Redis (REDIS_URL)');
     return { kind: 'api-key' };
   }
+  const text = readKeyFile(file, problems);
+  return text === undefined ? { kind: 'api-key' } : { kind: 'api-key', file: { path: file, text } };
+}
+
+function readKeyFile(path: string, problems: string[]): string | undefined {
   try {
-    parseKeyFile(readTextFile(file));
+    const text = readTextFile(path);
+    parseKeyFile(text);
+    return text;
   } catch (error) {
-    problems.push(`API_KEYS_FILE: ${file} ${error instanceof Error ? error.message : 'cannot be read'}`);
+    problems.push(`API_KEYS_FILE: ${path} ${error instanceof Error ? error.message : 'cannot be read'}`);
+    return undefined;
   }
-  return { kind: 'api-key', file };
 }
 
 /** By public keys (RFC 7518, 3.1; RFC 8037). */

@@ -30,6 +30,9 @@ export function readModelBackend(env: Environment, problems: string[]): ModelBac
         );
       }
       return { kind: 'built-in' };
+    default:
+      // A word that is none of these has been refused by its variable already.
+      return { kind: 'built-in' };
   }
 }
 

@@ -1,37 +1,86 @@
-// A file that operators may change while the service runs: read at start, and again within seconds of every change.
+// A file that may change while the service runs, such as a mounted secret or configuration map.
 
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 
-/** A promise to operators: changes count within 5 s. Mounted secrets are swapped as links, which `inotify` would not see. */
-const LOOK_MS = 1000;
-
-export interface WatchedFile<T> {
-  /** What the newest readable version says. */
-  current(): T;
-  close(): void;
-}
-
-export interface FileWatch<T> {
+export interface WatchedFileOptions<Value> {
   readonly path: string;
-  /** Throws an Error whose text goes to the operator, and quotes no secret. */
-  readonly parse: (text: string) => T;
-  /** Told of a version that was read, and of one that could not be: then the last good one stays. */
-  readonly onChange?: (problem: string | undefined) => void;
+  /** Fails when the text makes no sense, with an error that may be logged: it quotes no secret. */
+  readonly parse: (text: string) => Value;
+  /** What was read at the start. */
+  readonly first: string;
+  readonly everyMs: number;
+  /** Once for each change: there is another value now, or what is there cannot be used. */
+  readonly onChange: (error?: unknown) => void;
 }
 
-/** Throws what `parse` does, or that the file cannot be read. */
-export function watchFileContent<T>({ path, parse, onChange }: FileWatch<T>): WatchedFile<T> {
-  let content = parse(readTextFile(path));
-  const look = () => {
+/**
+ * Read again and again, since neither a replaced link nor a network file system tells of its changes. While it cannot be
+ * read or makes no sense, the last good value stays.
+ */
+export class WatchedFile<Value> {
+  readonly #options: WatchedFileOptions<Value>;
+  readonly #timer: NodeJS.Timeout;
+  #value: Value;
+  /** What was seen last: the text, or why there is none. */
+  #seen: string;
+  #isReading = false;
+
+  constructor(options: WatchedFileOptions<Value>) {
+    this.#options = options;
+    this.#value = options.parse(options.first);
+    this.#seen = textSeen(options.first);
+    this.#timer = setInterval(() => void this.#look(), options.everyMs).unref();
+  }
+
+  get value(): Value {
+    return this.#value;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    // A file system that hangs must not collect reads.
+    if (this.#isReading) return;
+    this.#isReading = true;
     try {
-      content = parse(readTextFile(path));
-      onChange?.(undefined);
+      const text = await readFile(this.#options.path, 'utf8');
+      this.#take(textSeen(text), () => this.#options.parse(text));
     } catch (error) {
-      onChange?.(error instanceof Error ? error.message : 'cannot be read');
+      this.#take(`error ${error}`, () => {
+        throw error;
+      });
+    } finally {
+      this.#isReading = false;
     }
-  };
-  watchFile(path, { interval: LOOK_MS, persistent: false }, look);
-  return { current: () => content, close: () => unwatchFile(path, look) };
+  }
+
+  #take(seen: string, parse: () => Value): void {
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    try {
+      this.#value = parse();
+    } catch (error) {
+      this.#options.onChange(error);
+      return;
+    }
+    this.#options.onChange();
+  }
+}
+
+function textSeen(text: string): string {
+  return `text ${text}`;
+}
+
+/** A promise to operators is that changes count within 5 s. */
+export const FILE_LOOK_MS = 1000;
+
+/** As it was when it was read first. */
+export interface ReadFile {
+  readonly path: string;
+  readonly text: string;
 }
 
 /** Throws an Error that says by which code it cannot be read. */
@@ -40,5 +89,14 @@ export function readTextFile(path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     throw new Error(`cannot be read: ${error instanceof Error && 'code' in error ? error.code : 'unknown error'}`);
+  }
+}
+
+/** Throws an Error of a fixed text: the parser's own quotes what it could not read. */
+export function parseJsonText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('is not JSON');
   }
 }

@@ -7,6 +7,8 @@ import { ChatError } from '../chat/errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import { type BrowserRules, guardBrowsers } from './browsers.ts';
 import type { Edge, EdgeDependencies } from './edge.ts';
+import { answerExpectations } from './expectations.ts';
+import { refuseAmbiguity } from './framing.ts';
 import { type Health, health } from './health.ts';
 import { identifyCallers } from './identity.ts';
 import { acceptJsonBodies } from './json-body.ts';
@@ -42,6 +44,7 @@ export interface ServerRules {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly jsonDepthMax: number;
+  readonly jsonValuesMax: number;
   readonly urlLengthMax: number;
   /** Addresses of gateways: whose word is taken for where a request came from. */
   readonly trustedProxies: readonly string[];
@@ -92,15 +95,23 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   app.setValidatorCompiler(validatorCompiler());
   // Answers are made by us: a serializer that drops what its schema does not list would change them.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  // In the order in which requests meet them: how they are framed, what browsers need also on refusals, their shape, who calls.
+  refuseAmbiguity(app, options.paths);
   answerProblems(app, options.paths);
   logRequests(app);
-  // In the order in which requests meet them: what browsers need also on refusals, then the shape of the request, who calls.
   await guardBrowsers(app, options.browsers);
   acceptJsonBodies(app, options.server);
-  refuseBadRequestLines(app, options.server);
+  answerExpectations(app);
+  app.addHook('onRequest', async (request) => {
+    if (request.url.length > options.server.urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
+  });
   identifyCallers(app, options.identity);
-  // Node would answer an unknown `Expect` with an empty 417; RFC 9110 lets it be passed over.
-  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  // An answer that nobody reads must not be kept for ever. Streams see to it themselves.
+  app.addHook('onSend', async (_request, { raw }) => {
+    raw.setTimeout(options.sse.stallMs);
+    // Before Node's own listener, which lets the connection idle: a request that is in line there may take its time.
+    raw.prependOnceListener('finish', () => raw.setTimeout(0));
+  });
   app.addHook('preClose', async () => {
     await options.drain();
     // All turns have ended: whoever has not read the end by then is cut, so that nobody holds the close.
@@ -114,17 +125,6 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   for (const route of ROUTES) route(app, options);
   await app.ready();
   return app;
-}
-
-function refuseBadRequestLines(app: Edge, { urlLengthMax }: ServerRules): void {
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.url.length > urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
-    const { headers, httpVersion } = request.raw;
-    if (headers.host === undefined && httpVersion === '1.1') {
-      reply.header('connection', 'close');
-      throw new ChatError('invalid_argument', 'The Host header is missing.');
-    }
-  });
 }
 
 function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
@@ -154,7 +154,7 @@ function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
       headersTimeout: server.headersTimeoutMs,
       connectionsCheckingInterval: 5000,
       maxHeaderSize: 32 * 1024,
-      // Checked by a hook instead: Node answers without a body, and a refusal is always a problem.
+      // Checked in framing.ts instead: Node answers without a body, and a refusal is always a problem.
       requireHostHeader: false,
     },
     frameworkErrors: (error, request, reply) => answerRouterError(error, request, reply, paths),

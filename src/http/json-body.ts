@@ -1,12 +1,15 @@
-// How JSON bodies are read: strictly UTF-8, never deeper than allowed, never with keys that could reach a prototype.
+// How JSON bodies are read: strictly UTF-8, no deeper and of no more values than allowed, never with keys that could reach a
+// prototype.
 
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import sjson from 'secure-json-parse';
 import { ChatError, invalidField } from '../chat/errors.ts';
+import { shapeOf } from './json-shape.ts';
 
 export interface JsonBodyLimits {
   readonly jsonDepthMax: number;
+  readonly jsonValuesMax: number;
 }
 
 const JSON_TYPES = ['application/json', 'application/merge-patch+json'];
@@ -35,10 +38,12 @@ export function acceptJsonBodies(app: FastifyInstance, limits: JsonBodyLimits): 
   });
 }
 
-function readJson(body: Buffer, { jsonDepthMax }: JsonBodyLimits): unknown {
+function readJson(body: Buffer, { jsonDepthMax, jsonValuesMax }: JsonBodyLimits): unknown {
   if (body.length === 0) return undefined;
   if (!isUtf8(body)) throw invalidField('', 'is not UTF-8');
-  if (isDeeperThan(body, jsonDepthMax)) throw invalidField('', `is nested deeper than ${jsonDepthMax} levels`);
+  const { depth, values, mayOverflow } = shapeOf(body);
+  if (depth > jsonDepthMax) throw invalidField('', `is nested deeper than ${jsonDepthMax} levels`);
+  if (values > jsonValuesMax) throw invalidField('', `holds more than ${jsonValuesMax} values`);
   let value: unknown;
   try {
     value = sjson.parse(body, undefined, { protoAction: 'error', constructorAction: 'error' });
@@ -49,13 +54,8 @@ function readJson(body: Buffer, { jsonDepthMax }: JsonBodyLimits): unknown {
       fields: [{ path: '', message: 'is not valid JSON, or holds a forbidden key' }],
     });
   }
-  if (mayOverflow(body) && holdsInfinity(value)) throw invalidField('', 'holds a number that is too large');
+  if (mayOverflow && holdsInfinity(value)) throw invalidField('', 'holds a number that is too large');
   return value;
-}
-
-/** A number only overflows with an exponent of three digits, or with more than three hundred digits. */
-function mayOverflow(body: Buffer): boolean {
-  return /\d[eE]\+?\d{3}|\d{300}/.test(body.toString('latin1'));
 }
 
 /** JSON cannot write Infinity: it would be kept and sent on as null. */
@@ -65,29 +65,6 @@ function holdsInfinity(value: unknown): boolean {
     const next = waiting.pop();
     if (next === Number.POSITIVE_INFINITY || next === Number.NEGATIVE_INFINITY) return true;
     if (typeof next === 'object' && next !== null) for (const member of Object.values(next)) waiting.push(member);
-  }
-  return false;
-}
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPENERS = new Set([0x5b, 0x7b]);
-const CLOSERS = new Set([0x5d, 0x7d]);
-
-/** Before anything is built from it: deep nesting costs a parser and everything after it more than its bytes. */
-function isDeeperThan(body: Buffer, levels: number): boolean {
-  let depth = 0;
-  let isInString = false;
-  for (let i = 0; i < body.length; i += 1) {
-    const byte = body[i] ?? 0;
-    if (isInString) {
-      if (byte === BACKSLASH) i += 1;
-      else if (byte === QUOTE) isInString = false;
-    } else if (byte === QUOTE) isInString = true;
-    else if (OPENERS.has(byte)) {
-      depth += 1;
-      if (depth > levels) return true;
-    } else if (CLOSERS.has(byte)) depth -= 1;
   }
   return false;
 }

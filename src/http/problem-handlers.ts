@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import type { ErrorObject } from 'ajv';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ChatError, type Problem, type ProblemCode, type TurnAddress } from '../chat/errors.ts';
+import { isWaitingToSend } from './expectations.ts';
 import { logFailure, logRequest } from './logging.ts';
 import { PROBLEM_MEDIA_TYPE, type ProblemDetails, type PublicPaths, problemOf, statusOf } from './problems.ts';
 import { validationError } from './validation.ts';
@@ -22,7 +23,8 @@ export function answerProblems(app: FastifyInstance, paths: PublicPaths): void {
   app.setErrorHandler(async (error, request, reply) => {
     const known = translate(error as FastifyError);
     logFailure(request, known);
-    if (!request.raw.complete) await discardBody(request.raw);
+    if (isWaitingToSend(request.raw)) reply.header('connection', 'close');
+    else if (!request.raw.complete) await discardBody(request.raw);
     return sendProblem(reply, problemOf(known, paths, { ...addressOf(request), path: pathOf(request.url) }));
   });
   const methods = new MethodTable();

@@ -2,6 +2,7 @@
 
 import { Ajv } from 'ajv';
 import { Type } from 'typebox';
+import { parseJsonText } from '../config/watched-file.ts';
 import type { ApiKey } from './api-keys.ts';
 import { isOwner } from './identity.ts';
 
@@ -24,7 +25,7 @@ const isRecord = ajv.compile<ApiKey>(Record as object);
 
 /** Throws an Error whose text says what is wrong, and where; it quotes no value. */
 export function parseKeyFile(text: string): readonly ApiKey[] {
-  const keys = parse(text);
+  const keys = parseJsonText(text);
   if (!isFile(keys)) {
     const [error] = isFile.errors ?? [];
     throw new Error(`is not a list of keys: ${error?.instancePath || 'it'} ${error?.message}`);
@@ -42,7 +43,7 @@ export function formatKeyFile(keys: readonly ApiKey[]): string {
 /** `undefined` for what is no record: such a key lets nobody in. */
 export function parseKeyRecord(text: string): ApiKey | undefined {
   try {
-    const key = parse(text);
+    const key = parseJsonText(text);
     return isRecord(key) && isOwner(key.owner) && isTime(key.expireTime) ? key : undefined;
   } catch {
     return undefined;
@@ -51,13 +52,4 @@ export function parseKeyRecord(text: string): ApiKey | undefined {
 
 function isTime(time: string | undefined): boolean {
   return time === undefined || !Number.isNaN(Date.parse(time));
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The parser's text quotes the file.
-    throw new Error('is not JSON');
-  }
 }

@@ -13,7 +13,7 @@ export function byDigest(keys: readonly ApiKey[]): KeysByDigest {
 }
 
 export function apiKeysIn(file: WatchedFile<KeysByDigest>): ApiKeys {
-  return { find: async (sha256) => file.current().get(sha256), close: () => file.close() };
+  return { find: async (sha256) => file.value.get(sha256), close: () => file.close() };
 }
 
 /** Keys are added to and removed from a file that is whole at every moment; it is made when it is missing. */

@@ -139,7 +139,7 @@ test('changes of the file count within five seconds; what cannot be read changes
   await until('the new key counts', async () => (await statusOf(scene, bearer('two'))) === 200, { deadlineMs: 5000 });
   expect(await statusOf(scene, bearer('one'))).toBe(401);
   writeFileSync(file, '[{"owner": "alice", "sha256":');
-  await until('that was seen', () => scene.service.log().includes('stay in force'), { deadlineMs: 5000 });
+  await until('that was seen', () => scene.service.log().includes('file cannot be used'), { deadlineMs: 5000 });
   expect(await statusOf(scene, bearer('two'))).toBe(200);
   rmSync(file);
   await until('that was seen, too', () => scene.service.log().includes('ENOENT'), { deadlineMs: 5000 });

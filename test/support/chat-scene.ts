@@ -10,6 +10,7 @@ import type { ChatError, Problem, TurnAddress } from '../../src/chat/errors.ts';
 import { FlushSchedule } from '../../src/chat/flusher.ts';
 import { FollowedTurns } from '../../src/chat/followed-turns.ts';
 import type { Send } from '../../src/chat/next-request.ts';
+import type { Permissions } from '../../src/chat/permissions.ts';
 import { reapTurn } from '../../src/chat/reap-turn.ts';
 import { decodeMessage, decodeTurn } from '../../src/chat/records.ts';
 import type { RunningTurn } from '../../src/chat/running-turn.ts';
@@ -38,8 +39,9 @@ export const CHAT_LIMITS: ChatLimits = {
   sessionTtlS: 604_800,
   leaseMs: LEASE_MS,
   queueTurnsMax: 3,
-  fileUris: [],
 };
+
+const PERMISSIONS: Permissions = { modelListsOf: () => [], fileUris: [] };
 
 export interface SceneOptions {
   readonly limits?: Partial<TurnLimits>;
@@ -91,6 +93,7 @@ export class ChatScene {
       waiting: new WaitingTurns(),
       followed: this.followed,
       chatLimits: { ...CHAT_LIMITS, ...chatLimits },
+      permissions: PERMISSIONS,
     };
     this.sessions = new ChatSessions(chat, { defaultModel: 'test-model' });
   }

@@ -69,7 +69,11 @@ export class BareConnection {
 }
 
 /** Bytes on a bare socket, and everything that came back until the service closed it. */
-export async function bareExchange(url: string, bytes: string, options: BareOptions = {}): Promise<string> {
+export async function bareExchange(
+  url: string,
+  bytes: string | Uint8Array,
+  options: BareOptions = {},
+): Promise<string> {
   const connection = new BareConnection(url, options);
   await connection.write(bytes);
   await connection.ended();

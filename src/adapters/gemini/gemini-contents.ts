@@ -3,7 +3,7 @@
 
 import { type Content, isSendable, type Part, textPart } from '../../chat/content.ts';
 import type { ModelRequest, SaidContent } from '../../chat/language-model.ts';
-import { shortName } from '../upstream/model-name.ts';
+import { shortName } from '../../chat/model-name.ts';
 
 export interface WireContent {
   readonly role: 'user' | 'model';

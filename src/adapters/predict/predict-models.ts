@@ -1,6 +1,6 @@
 // Which models speak the legacy wire.
 
-import { shortName } from '../upstream/model-name.ts';
+import { shortName } from '../../chat/model-name.ts';
 
 /** The family that never spoke another one. */
 const FAMILY = 'chat-bison';

@@ -63,6 +63,6 @@ function modelPath(backend: Backend, model: string): string {
     throw new ChatError('unsupported_by_model', 'The Gemini Developer API knows no publishers and no endpoints.');
   }
   if (model.startsWith('projects/')) return `/v1/${escaped}`;
-  const location = `/v1/projects/${encodeURIComponent(backend.project)}/locations/${backend.location}`;
+  const location = `/v1/projects/${encodeURIComponent(backend.project)}/locations/${encodeURIComponent(backend.location)}`;
   return model.startsWith('publishers/') ? `${location}/${escaped}` : `${location}/publishers/google/models/${escaped}`;
 }

@@ -79,7 +79,7 @@ export const GroundingSource = Type.Union(
       type: words(['vertexAiSearch']),
       dataStoreId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' }),
       location: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }),
-      project: Type.Optional(Type.String({ pattern: '^[a-z0-9:.-]{1,128}$' })),
+      project: Type.Optional(Type.String({ pattern: '^[a-z0-9]+(?:[:.-]+[a-z0-9]+)*$', maxLength: 128 })),
       disableAttribution: Type.Optional(Type.Boolean()),
     }),
     closed({ type: words(['inlineContext']), inlineContext: Type.String({ minLength: 1 }) }),
