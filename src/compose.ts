@@ -14,6 +14,7 @@ import type { Clock } from './chat/clock.ts';
 import { FlushSchedule } from './chat/flusher.ts';
 import { FollowedTurns } from './chat/followed-turns.ts';
 import type { LanguageModel } from './chat/language-model.ts';
+import { RATE_WINDOW } from './chat/quotas.ts';
 import { reapTurn } from './chat/reap-turn.ts';
 import { RoutedModel } from './chat/routed-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
@@ -126,7 +127,7 @@ function openStore({ env, redis }: Config, logger: FastifyBaseLogger): SessionSt
   const ledger = { ledgerTurnsMax: env.LEDGER_TURNS_MAX, ledgerBytesMax: env.LEDGER_BYTES_MAX };
   if (!redis) return new MemorySessionStore(clock, { ...ledger, sessionsMax: env.MEMORY_SESSIONS_MAX });
   const log = { logTtlMs: env.LOG_TTL_MS, runningLogTtlMs: env.LOG_TTL_MS + env.TURN_TIMEOUT_MS };
-  const rules = { ...ledger, ...log, usageTtlMs: env.USAGE_TTL_S * 1000 };
+  const rules = { ...ledger, ...log, usageTtlMs: env.USAGE_TTL_S * 1000, rateWindow: RATE_WINDOW };
   return new RedisSessionStore(redis, rules, reporter(logger));
 }
 
