@@ -40,9 +40,12 @@ async function document(): Promise<string> {
     paths: { basePath: '' },
     bodyLimits: { contentBytes: 20 * 1024 ** 2, smallBytes: 1024 ** 2 },
     sse: { heartbeatMs: 1, stallMs: 1 },
+    streams: undefined as unknown as EdgeDependencies['streams'],
+    rates: { quotas: { count: async () => undefined }, ownerRequestsPerMinute: 0, addressRequestsPerMinute: 0 },
+    load: { eventLoopDelayMs: 0, heapBytes: 0, rssBytes: 0 },
     streamHeadersDelayMs: 1,
     health: { isReady: async () => true, isDraining: () => false },
-    server: { headersTimeoutMs: 1, requestTimeoutMs: 1, jsonDepthMax: 64, urlLengthMax: 8192 },
+    server: { headersTimeoutMs: 1, requestTimeoutMs: 1, jsonDepthMax: 64, urlLengthMax: 8192, connectionsMax: 0 },
     drain: async () => {},
     beforeRoutes: async (instance) => {
       await instance.register(swagger, {

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import { GeminiModel } from './adapters/gemini/gemini-model.ts';
+import { MemoryQuotas } from './adapters/memory/memory-quotas.ts';
 import { MemorySessionStore } from './adapters/memory/memory-session-store.ts';
 import { PredictModel } from './adapters/predict/predict-model.ts';
 import { speaksPredict } from './adapters/predict/predict-models.ts';
@@ -14,19 +15,21 @@ import type { Clock } from './chat/clock.ts';
 import { FlushSchedule } from './chat/flusher.ts';
 import { FollowedTurns } from './chat/followed-turns.ts';
 import type { LanguageModel } from './chat/language-model.ts';
-import { RATE_WINDOW } from './chat/quotas.ts';
+import { LenientQuotas } from './chat/lenient-quotas.ts';
+import { type PlaceRules, Places } from './chat/places.ts';
+import { type Quotas, RATE_WINDOW } from './chat/quotas.ts';
 import { reapTurn } from './chat/reap-turn.ts';
 import { RoutedModel } from './chat/routed-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
-import type { Environment } from './config/environment.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
 import { buildApp } from './http/app.ts';
 import type { Edge } from './http/edge.ts';
 import { logTurn } from './http/logging.ts';
 import { turnProblem } from './http/problems.ts';
+import { StreamPlaces } from './http/stream-places.ts';
 
 export interface Service {
   readonly app: Edge;
@@ -48,8 +51,8 @@ function newId(): string {
 }
 
 export async function compose(config: Config, logger: FastifyBaseLogger): Promise<Service> {
-  const { env } = config;
-  const store = openStore(config, logger);
+  const { env, limits } = config;
+  const { store, quotas: counting } = openStore(config, logger);
   const { model, emulator } = await openModel(config);
   const paths = { basePath: config.basePath };
   const turnDependencies = {
@@ -76,15 +79,33 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     reap: (key, mark) => reapTurn(key, mark, turnDependencies),
   });
   const { defaultModel } = config;
+  const quotas = new LenientQuotas(counting, clock, occasionally(logger, 'limits are not looked at'));
+  const placesOf = (kind: PlaceRules['kind'], placesMax: number) =>
+    new Places({ kind, placesMax, leaseMs: env.LEASE_MS }, { quotas, clock, newId });
   const app = await buildApp({
     logger,
     sessions: new ChatSessions(
-      { ...turnDependencies, running, waiting, followed, chatLimits: chatLimits(env) },
+      {
+        ...turnDependencies,
+        running,
+        waiting,
+        followed,
+        chatLimits: chatLimits(config),
+        turnPlaces: placesOf('turns', limits.turnsPerOwnerMax),
+        isOverloaded: () => app.isOverloaded(),
+      },
       defaultModel === undefined ? {} : { defaultModel },
     ),
     paths,
     bodyLimits: { contentBytes: env.BODY_LIMIT_BYTES, smallBytes: env.SMALL_BODY_LIMIT_BYTES },
     sse: { heartbeatMs: env.HEARTBEAT_MS, stallMs: env.CLIENT_STALL_TIMEOUT_MS },
+    streams: new StreamPlaces(placesOf('streams', limits.streamsPerOwnerMax), limits.streamsMax),
+    rates: { quotas, ...limits },
+    load: {
+      eventLoopDelayMs: env.SHED_EVENT_LOOP_DELAY_MS,
+      heapBytes: env.SHED_HEAP_BYTES,
+      rssBytes: env.SHED_RSS_BYTES,
+    },
     streamHeadersDelayMs: env.STREAM_HEADERS_DELAY_MS,
     health: { isReady: () => store.isReady(), isDraining: () => running.isDraining },
     server: {
@@ -92,6 +113,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
       jsonDepthMax: env.JSON_DEPTH_MAX,
       urlLengthMax: env.URL_LENGTH_MAX,
+      connectionsMax: limits.connectionsMax,
     },
     drain() {
       waiting.drain();
@@ -111,7 +133,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
   };
 }
 
-function chatLimits(env: Environment): ChatLimits {
+function chatLimits({ env, limits }: Config): ChatLimits {
   return {
     configBytesMax: env.SESSION_CONFIG_BYTES_MAX,
     historyMessagesMax: env.HISTORY_MESSAGES_MAX,
@@ -120,25 +142,31 @@ function chatLimits(env: Environment): ChatLimits {
     leaseMs: env.LEASE_MS,
     queueTurnsMax: env.QUEUE_TURNS_MAX,
     fileUris: (env.FILE_URI_ALLOW ?? '').split(',').filter((place) => place !== ''),
+    sessionsPerOwnerMax: limits.sessionsPerOwnerMax,
   };
 }
 
-function openStore({ env, redis }: Config, logger: FastifyBaseLogger): SessionStore {
+function openStore({ env, redis }: Config, logger: FastifyBaseLogger): { store: SessionStore; quotas: Quotas } {
   const ledger = { ledgerTurnsMax: env.LEDGER_TURNS_MAX, ledgerBytesMax: env.LEDGER_BYTES_MAX };
-  if (!redis) return new MemorySessionStore(clock, { ...ledger, sessionsMax: env.MEMORY_SESSIONS_MAX });
+  if (!redis) {
+    const store = new MemorySessionStore(clock, { ...ledger, sessionsMax: env.MEMORY_SESSIONS_MAX });
+    return { store, quotas: new MemoryQuotas(clock, RATE_WINDOW) };
+  }
   const log = { logTtlMs: env.LOG_TTL_MS, runningLogTtlMs: env.LOG_TTL_MS + env.TURN_TIMEOUT_MS };
   const rules = { ...ledger, ...log, usageTtlMs: env.USAGE_TTL_S * 1000, rateWindow: RATE_WINDOW };
-  return new RedisSessionStore(redis, rules, reporter(logger));
+  const store = new RedisSessionStore(redis, rules, occasionally(logger, 'redis connection'));
+  return { store, quotas: store.quotas };
 }
 
 /** A Redis that is away says so many times a second; once every few seconds is enough to know. */
-function reporter(logger: FastifyBaseLogger): (error: Error) => void {
+function occasionally(logger: FastifyBaseLogger, what: string): (error: unknown) => void {
   const everyMs = 5000;
   let nextAt = 0;
   return (error) => {
     if (Date.now() < nextAt) return;
     nextAt = Date.now() + everyMs;
-    logger.warn({ code: 'code' in error ? error.code : undefined, name: error.name }, 'redis connection');
+    const { name, code } = error as NodeJS.ErrnoException;
+    logger.warn({ code, name }, what);
   };
 }
 

@@ -1,6 +1,7 @@
 // The configuration of the service. The only file that reads the environment; everything wrong is told at once.
 
 import { type Environment, readEnvironment } from './config/environment.ts';
+import { type Limits, readLimits } from './config/limits-config.ts';
 import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
 import { type RedisSettings, readRedis } from './config/redis-config.ts';
 
@@ -13,6 +14,7 @@ export interface Config {
   readonly defaultModel: string | undefined;
   /** Models of the legacy wire, beside those that always are: ids, or their beginnings. */
   readonly predictModels: readonly string[];
+  readonly limits: Limits;
   /** Variables that are set but mean nothing to this version. */
   readonly ignored: readonly string[];
 }
@@ -31,8 +33,7 @@ export class ConfigError extends Error {
 const NOT_SUPPORTED = [
   ...['ADMIN_PORT', 'TRUST_PROXY', 'CORS_ORIGINS', 'PLAYGROUND', 'DOCS'],
   ...['API_KEYS_FILE', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL', 'GATEWAY_OWNER_HEADER', 'GATEWAY_SECRET'],
-  ...['RATE_LIMIT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE_PER_ADDRESS', 'MAX_TURNS_PER_OWNER', 'MAX_STREAMS_PER_OWNER'],
-  ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER', 'MODEL_ALLOW'],
+  'MODEL_ALLOW',
 ];
 
 /** Fails with a ConfigError that names every bad and every missing variable. */
@@ -62,6 +63,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     backend,
     predictModels,
     defaultModel: env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined),
+    limits: readLimits(env),
     ignored: NOT_SUPPORTED.filter((name) => variables[name]),
   };
 }

@@ -7,6 +7,7 @@ import { ChatError } from '../chat/errors.ts';
 import type { Edge, EdgeDependencies } from './edge.ts';
 import { type Health, health } from './health.ts';
 import { acceptJsonBodies } from './json-body.ts';
+import { type LoadLimits, watchLoad } from './load-shedding.ts';
 import { logRequests } from './logging.ts';
 import { importMessages } from './messages/import-messages.ts';
 import { listMessages } from './messages/list-messages.ts';
@@ -14,6 +15,7 @@ import { sendMessage } from './messages/send-message.ts';
 import { streamMessage } from './messages/stream-message.ts';
 import { openapiDocument } from './openapi-document.ts';
 import { answerClientError, answerProblems, answerRouterError } from './problem-handlers.ts';
+import { limitAddresses, limitOwners, type RateLimits } from './rate-limits.ts';
 import { COMPONENTS } from './schemas/components.ts';
 import { countTokens } from './sessions/count-tokens.ts';
 import { createSession } from './sessions/create-session.ts';
@@ -40,12 +42,16 @@ export interface ServerRules {
   readonly requestTimeoutMs: number;
   readonly jsonDepthMax: number;
   readonly urlLengthMax: number;
+  /** Beyond so many a connection is closed as soon as it comes; 0 for as many as come. */
+  readonly connectionsMax: number;
 }
 
 export interface AppOptions extends EdgeDependencies {
   readonly logger: FastifyBaseLogger;
   readonly health: Health;
   readonly server: ServerRules;
+  readonly rates: RateLimits;
+  readonly load: LoadLimits;
   /** Ends all turns of this process; called once, before the server closes. */
   readonly drain: () => Promise<void>;
   /** Called with the bare instance before any route: how the document is generated. */
@@ -96,6 +102,10 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
       throw new ChatError('invalid_argument', 'The Host header is missing.');
     }
   });
+  limitAddresses(app, options.rates);
+  limitOwners(app, options.rates);
+  await watchLoad(app, options.load);
+  if (options.server.connectionsMax > 0) app.server.maxConnections = options.server.connectionsMax;
   // Node would answer an unknown `Expect` with an empty 417; RFC 9110 lets it be passed over.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('preClose', async () => {
