@@ -27,6 +27,7 @@ import { getSessionUsage } from './sessions/get-session-usage.ts';
 import { listSessions } from './sessions/list-sessions.ts';
 import { rewindSession } from './sessions/rewind-session.ts';
 import { updateSession } from './sessions/update-session.ts';
+import { cutSlowReaders } from './slow-readers.ts';
 import { cancelTurn } from './turns/cancel-turn.ts';
 import { chooseCandidate } from './turns/choose-candidate.ts';
 import { getTurn } from './turns/get-turn.ts';
@@ -104,6 +105,7 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   });
   limitAddresses(app, options.rates);
   limitOwners(app, options.rates);
+  cutSlowReaders(app, options.sse.stallMs);
   await watchLoad(app, options.load);
   if (options.server.connectionsMax > 0) app.server.maxConnections = options.server.connectionsMax;
   // Node would answer an unknown `Expect` with an empty 417; RFC 9110 lets it be passed over.
