@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ServiceScene, startScene } from '../support/service-scene.ts';
 import { until } from '../support/until.ts';
 
-const STALL_MS = 400;
+const STALL_MS = 1500;
 
 let scene: ServiceScene;
 let path: string;
@@ -60,7 +60,7 @@ test('a page that is read slowly arrives as a whole, and its connection can be u
   });
   socket.resume();
   const wholeOf = () => head.indexOf('\r\n\r\n') + 4 + Number(LENGTH.exec(head.slice(0, 2000))?.[1]);
-  await until('it has arrived', () => bytes === wholeOf() || socket.closed, { deadlineMs: 15_000, everyMs: 50 });
+  await until('it has arrived', () => bytes === wholeOf() || socket.closed, { deadlineMs: 18_000, everyMs: 50 });
   expect(bytes).toBe(wholeOf());
   // Longer than anybody may be still.
   expect(performance.now() - startedAt).toBeGreaterThan(STALL_MS);
