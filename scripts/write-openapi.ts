@@ -47,6 +47,9 @@ async function document(): Promise<string> {
     paths: { basePath: '' },
     bodyLimits: { contentBytes: 20 * 1024 ** 2, smallBytes: 1024 ** 2 },
     sse: { heartbeatMs: 1, stallMs: 1, identityRecheckMs: 1 },
+    streams: undefined as unknown as EdgeDependencies['streams'],
+    rates: { quotas: { count: async () => undefined }, ownerRequestsPerMinute: 0, addressRequestsPerMinute: 0 },
+    load: { eventLoopDelayMs: 0, heapBytes: 0, rssBytes: 0 },
     streamHeadersDelayMs: 1,
     identity: everybody,
     browsers: { origins: [], takesCookies: false },
@@ -58,6 +61,7 @@ async function document(): Promise<string> {
       jsonValuesMax: 200_000,
       urlLengthMax: 8192,
       trustedProxies: [],
+      connectionsMax: 0,
     },
     drain: async () => {},
     beforeRoutes: async (instance) => {

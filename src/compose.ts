@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import { GeminiModel } from './adapters/gemini/gemini-model.ts';
+import { MemoryQuotas } from './adapters/memory/memory-quotas.ts';
 import { MemorySessionStore } from './adapters/memory/memory-session-store.ts';
 import { PredictModel } from './adapters/predict/predict-model.ts';
 import { speaksPredict } from './adapters/predict/predict-models.ts';
@@ -14,6 +15,9 @@ import type { Clock } from './chat/clock.ts';
 import { FlushSchedule } from './chat/flusher.ts';
 import { FollowedTurns } from './chat/followed-turns.ts';
 import type { LanguageModel } from './chat/language-model.ts';
+import { LenientQuotas } from './chat/lenient-quotas.ts';
+import { type PlaceRules, Places } from './chat/places.ts';
+import { type Quotas, RATE_WINDOW } from './chat/quotas.ts';
 import { reapTurn } from './chat/reap-turn.ts';
 import { RoutedModel } from './chat/routed-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
@@ -21,13 +25,13 @@ import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
 import { openIdentity } from './compose/identity.ts';
 import { openPermissions } from './compose/permissions.ts';
-import type { Environment } from './config/environment.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
 import { buildApp } from './http/app.ts';
 import type { Edge } from './http/edge.ts';
 import { logTurn } from './http/logging.ts';
 import { turnProblem } from './http/problems.ts';
+import { StreamPlaces } from './http/stream-places.ts';
 import { reporter } from './reporter.ts';
 
 export interface Service {
@@ -50,8 +54,8 @@ function newId(): string {
 }
 
 export async function compose(config: Config, logger: FastifyBaseLogger): Promise<Service> {
-  const { env } = config;
-  const store = openStore(config, logger);
+  const { env, limits } = config;
+  const { store, quotas: counting } = openStore(config, logger);
   const identity = openIdentity(config, logger);
   const { model, emulator } = await openModel(config);
   const paths = { basePath: config.basePath };
@@ -80,10 +84,22 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
   });
   const { permissions, stopWatching } = openPermissions(config, logger);
   const { defaultModel } = config;
+  const quotas = new LenientQuotas(counting, clock, reporter(logger, 'limits are not looked at'));
+  const placesOf = (kind: PlaceRules['kind'], placesMax: number) =>
+    new Places({ kind, placesMax, leaseMs: env.LEASE_MS }, { quotas, clock, newId });
   const app = await buildApp({
     logger,
     sessions: new ChatSessions(
-      { ...turnDependencies, running, waiting, followed, chatLimits: chatLimits(env), permissions },
+      {
+        ...turnDependencies,
+        running,
+        waiting,
+        followed,
+        chatLimits: chatLimits(config),
+        turnPlaces: placesOf('turns', limits.turnsPerOwnerMax),
+        permissions,
+        isOverloaded: () => app.isOverloaded(),
+      },
       defaultModel === undefined ? {} : { defaultModel },
     ),
     paths,
@@ -92,6 +108,13 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       heartbeatMs: env.HEARTBEAT_MS,
       stallMs: env.CLIENT_STALL_TIMEOUT_MS,
       identityRecheckMs: env.IDENTITY_RECHECK_MS,
+    },
+    streams: new StreamPlaces(placesOf('streams', limits.streamsPerOwnerMax), limits.streamsMax),
+    rates: { quotas, ...limits },
+    load: {
+      eventLoopDelayMs: env.SHED_EVENT_LOOP_DELAY_MS,
+      heapBytes: env.SHED_HEAP_BYTES,
+      rssBytes: env.SHED_RSS_BYTES,
     },
     streamHeadersDelayMs: env.STREAM_HEADERS_DELAY_MS,
     identity,
@@ -104,6 +127,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       jsonValuesMax: env.JSON_VALUES_MAX,
       urlLengthMax: env.URL_LENGTH_MAX,
       trustedProxies: config.trustedProxies,
+      connectionsMax: limits.connectionsMax,
     },
     drain() {
       waiting.drain();
@@ -125,7 +149,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
   };
 }
 
-function chatLimits(env: Environment): ChatLimits {
+function chatLimits({ env, limits }: Config): ChatLimits {
   return {
     configBytesMax: env.SESSION_CONFIG_BYTES_MAX,
     historyMessagesMax: env.HISTORY_MESSAGES_MAX,
@@ -133,15 +157,20 @@ function chatLimits(env: Environment): ChatLimits {
     sessionTtlS: env.SESSION_TTL_S,
     leaseMs: env.LEASE_MS,
     queueTurnsMax: env.QUEUE_TURNS_MAX,
+    sessionsPerOwnerMax: limits.sessionsPerOwnerMax,
   };
 }
 
-function openStore({ env, redis }: Config, logger: FastifyBaseLogger): SessionStore {
+function openStore({ env, redis }: Config, logger: FastifyBaseLogger): { store: SessionStore; quotas: Quotas } {
   const ledger = { ledgerTurnsMax: env.LEDGER_TURNS_MAX, ledgerBytesMax: env.LEDGER_BYTES_MAX };
-  if (!redis) return new MemorySessionStore(clock, { ...ledger, sessionsMax: env.MEMORY_SESSIONS_MAX });
+  if (!redis) {
+    const store = new MemorySessionStore(clock, { ...ledger, sessionsMax: env.MEMORY_SESSIONS_MAX });
+    return { store, quotas: new MemoryQuotas(clock, RATE_WINDOW) };
+  }
   const log = { logTtlMs: env.LOG_TTL_MS, runningLogTtlMs: env.LOG_TTL_MS + env.TURN_TIMEOUT_MS };
-  const rules = { ...ledger, ...log, usageTtlMs: env.USAGE_TTL_S * 1000 };
-  return new RedisSessionStore(redis, rules, reporter(logger, 'redis connection'));
+  const rules = { ...ledger, ...log, usageTtlMs: env.USAGE_TTL_S * 1000, rateWindow: RATE_WINDOW };
+  const store = new RedisSessionStore(redis, rules, reporter(logger, 'redis connection'));
+  return { store, quotas: store.quotas };
 }
 
 async function openModel({

@@ -2,6 +2,7 @@
 
 import { type Environment, readEnvironment } from './config/environment.ts';
 import { type IdentitySettings, readIdentity, readOrigins, readTrustedProxies } from './config/identity-config.ts';
+import { type Limits, readLimits } from './config/limits-config.ts';
 import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
 import { type PermissionSettings, readPermissions } from './config/permission-config.ts';
 import { type RedisSettings, readRedis } from './config/redis-config.ts';
@@ -20,6 +21,7 @@ export interface Config {
   /** Models of the legacy wire, beside those that always are: ids, or their beginnings. */
   readonly predictModels: readonly string[];
   readonly permissions: PermissionSettings;
+  readonly limits: Limits;
   /** Variables that are set but mean nothing to this version. */
   readonly ignored: readonly string[];
 }
@@ -35,11 +37,7 @@ export class ConfigError extends Error {
 }
 
 /** What the service promises elsewhere and does not do yet; to be quiet about them would be to lie. */
-const NOT_SUPPORTED = [
-  ...['ADMIN_PORT', 'PLAYGROUND', 'DOCS'],
-  ...['RATE_LIMIT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE_PER_ADDRESS', 'MAX_TURNS_PER_OWNER', 'MAX_STREAMS_PER_OWNER'],
-  ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER'],
-];
+const NOT_SUPPORTED = [...['ADMIN_PORT', 'PLAYGROUND', 'DOCS']];
 
 /** Fails with a ConfigError that names every bad and every missing variable. */
 export function loadConfig(variables: Readonly<Record<string, string | undefined>> = process.env): Config {
@@ -76,6 +74,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     predictModels,
     defaultModel,
     permissions,
+    limits: readLimits(env),
     ignored: NOT_SUPPORTED.filter((name) => variables[name]),
   };
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readLimits } from '../src/config/limits-config.ts';
 import { parseOwnerModels } from '../src/config/permission-config.ts';
 import { ConfigError, loadConfig } from '../src/config.ts';
 
@@ -316,6 +317,65 @@ describe('Redis', () => {
   ])('%s is refused by name', (_what, variables, name) => {
     expect(problemsOf(variables).join()).toContain(name);
   });
+});
+
+describe('limits', () => {
+  const OFF = {
+    ownerRequestsPerMinute: 0,
+    addressRequestsPerMinute: 0,
+    turnsPerOwnerMax: 0,
+    streamsPerOwnerMax: 0,
+    sessionsPerOwnerMax: 0,
+    streamsMax: 10_000,
+    connectionsMax: 16_384,
+  };
+
+  test('of owners are none without identity, where everybody is the same owner', () => {
+    expect(loadConfig({}).limits).toEqual(OFF);
+    expect(loadConfig({ AUTH: 'none' }).limits).toEqual(OFF);
+  });
+
+  test('have defaults for owners who are told apart', () => {
+    const { env } = loadConfig({});
+    expect(readLimits({ ...env, AUTH: 'api-key' })).toEqual({
+      ...OFF,
+      ownerRequestsPerMinute: 6000,
+      turnsPerOwnerMax: 100,
+      streamsPerOwnerMax: 200,
+      sessionsPerOwnerMax: 10_000,
+    });
+  });
+
+  test('that are written out win, also to be none', () => {
+    const written = {
+      RATE_LIMIT_PER_MINUTE: '7',
+      RATE_LIMIT_PER_MINUTE_PER_ADDRESS: '8',
+      MAX_TURNS_PER_OWNER: '9',
+      MAX_STREAMS_PER_OWNER: '10',
+      MAX_SESSIONS_PER_OWNER: '11',
+      MAX_STREAMS: '0',
+      MAX_CONNECTIONS: '0',
+    };
+    expect(loadConfig(written).limits).toEqual({
+      ownerRequestsPerMinute: 7,
+      addressRequestsPerMinute: 8,
+      turnsPerOwnerMax: 9,
+      streamsPerOwnerMax: 10,
+      sessionsPerOwnerMax: 11,
+      streamsMax: 0,
+      connectionsMax: 0,
+    });
+    expect(loadConfig(written).ignored).toEqual([]);
+    const { env } = loadConfig({ RATE_LIMIT_PER_MINUTE: '0' });
+    expect(readLimits({ ...env, AUTH: 'jwt' }).ownerRequestsPerMinute).toBe(0);
+  });
+
+  test.each(['RATE_LIMIT_PER_MINUTE', 'MAX_TURNS_PER_OWNER', 'MAX_STREAMS', 'MAX_CONNECTIONS', 'SHED_RSS_BYTES'])(
+    '%s is a whole number, and not negative',
+    (name) => {
+      for (const value of ['-1', '1.5', 'many']) expect(problemsOf({ [name]: value }).join()).toContain(name);
+    },
+  );
 });
 
 test('variables of the contract that this version does not know are listed, not passed over in silence', () => {

@@ -37,6 +37,8 @@ test('the files that the documents link to exist', () => {
     'SECURITY.md',
     'docs/turns.md',
     'docs/operations.md',
+    'docs/configuration.md',
+    'docs/limits.md',
   ];
   const dead = documents.flatMap((document) =>
     [...read(document).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)]

@@ -27,7 +27,7 @@ export interface RepeatedTurn {
  * Claim the session and start the turn, unless the same send has done so before; or wait in line, if the send wants to.
  * Fails, before anything has begun, with `draining`, `session_not_found`, `invalid_argument`, `forbidden`, `unsupported_by_model`,
  * `turn_in_progress`, `queue_full`, `turn_exists`, `version_mismatch`, `budget_exhausted`, `history_full`,
- * `idempotency_mismatch`; when a question is asked again, also with `turn_not_found`, `not_latest_turn`, `overloaded`.
+ * `idempotency_mismatch`, `rate_limited`, `overloaded`, and with what `send.admit` fails with; when a question is asked again, also with `turn_not_found`, `not_latest_turn`, `overloaded`.
  */
 export async function beginTurn(
   key: SessionKey,
@@ -60,19 +60,48 @@ async function recalled(
   return earlier && { repeatedTurnId: earlier.turnId };
 }
 
+/** A new turn, as far as there is room for one: it holds its place until it has ended, whoever still watches it. */
 async function begin(
   key: SessionKey,
   send: Send | SendAgain,
   isStream: boolean,
   deps: ChatDependencies,
 ): Promise<RunningTurn | WaitingTurn | RepeatedTurn> {
-  if (deps.running.isDraining) {
-    throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
-  }
+  checkRoom(deps);
   if ('parts' in send) {
     checkUserParts(send.parts, '/parts');
     checkFileUris(send.parts, deps.permissions.fileUris, '/parts');
   }
+  await send.admit?.();
+  const leave = await deps.turnPlaces.take(key.owner);
+  try {
+    const begun = await beginAdmitted(key, send, isStream, deps);
+    if ('ended' in begun) void begun.ended.then(leave);
+    else leave();
+    return begun;
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+function checkRoom({ running, isOverloaded }: ChatDependencies): void {
+  if (running.isDraining) {
+    throw new ChatError('draining', 'This replica is being shut down. Send the message again.');
+  }
+  if (isOverloaded()) {
+    const detail =
+      'This replica has too much to do to begin another turn. Send the message again, perhaps to another one.';
+    throw new ChatError('overloaded', detail, { retryAfterS: 2 });
+  }
+}
+
+async function beginAdmitted(
+  key: SessionKey,
+  send: Send | SendAgain,
+  isStream: boolean,
+  deps: ChatDependencies,
+): Promise<RunningTurn | WaitingTurn | RepeatedTurn> {
   const identity = {
     turnId: send.turnId ?? deps.newId(),
     createTime: isoTime(deps.clock.now()),

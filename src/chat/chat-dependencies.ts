@@ -2,6 +2,7 @@
 
 import type { FollowedTurns } from './followed-turns.ts';
 import type { Permissions } from './permissions.ts';
+import type { Places } from './places.ts';
 import type { RunningTurns } from './running-turns.ts';
 import type { TurnDependencies } from './turn-plan.ts';
 import type { WaitingTurns } from './waiting-turns.ts';
@@ -17,6 +18,13 @@ export interface ChatLimits {
   readonly leaseMs: number;
   /** How many turns may wait for one session. */
   readonly queueTurnsMax: number;
+  /** Sessions of one owner; 0 for as many as it wants. */
+  readonly sessionsPerOwnerMax: number;
+}
+
+/** For a session that is to be made. */
+export function sessionsMaxOf({ sessionsPerOwnerMax }: ChatLimits): { readonly sessionsMax?: number } {
+  return sessionsPerOwnerMax === 0 ? {} : { sessionsMax: sessionsPerOwnerMax };
 }
 
 export interface ChatDependencies extends TurnDependencies {
@@ -25,4 +33,8 @@ export interface ChatDependencies extends TurnDependencies {
   readonly followed: FollowedTurns;
   readonly chatLimits: ChatLimits;
   readonly permissions: Permissions;
+  /** For turns that run or wait. */
+  readonly turnPlaces: Places;
+  /** Whether this process has more to do than it can: then no turn begins here, and everything else goes on. */
+  readonly isOverloaded: () => boolean;
 }

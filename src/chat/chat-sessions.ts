@@ -1,7 +1,7 @@
 // The sessions of an owner: made, listed, opened.
 
 import { broughtMessages, checkBrought } from './brought-messages.ts';
-import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './chat-dependencies.ts';
+import { type ChatDependencies, IDEMPOTENCY_TTL_MS, sessionsMaxOf } from './chat-dependencies.ts';
 import { ChatSession } from './chat-session.ts';
 import type { Idempotency } from './claim.ts';
 import { openCalls } from './content.ts';
@@ -35,7 +35,7 @@ export class ChatSessions {
 
   /**
    * With an idempotency key: the session that the same call has made before, as it is now. Fails with `session_exists`,
-   * `invalid_argument`, `forbidden`, `payload_too_large`, `history_full`, `idempotency_mismatch`.
+   * `invalid_argument`, `forbidden`, `payload_too_large`, `history_full`, `idempotency_mismatch`, `rate_limited`.
    */
   async create(owner: string, given: NewSession, idempotency?: Idempotency): Promise<Session> {
     const { id, ttl, messageHistory, contextWindow, ...fields } = definedOnly(given);
@@ -62,6 +62,7 @@ export class ChatSessions {
         messages: encoded,
         openCalls: openCalls(messages.at(-1)),
         attempt: newId(),
+        ...sessionsMaxOf(chatLimits),
         ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
       },
     );

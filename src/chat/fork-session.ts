@@ -1,6 +1,6 @@
 // A second session that begins where another one was: its configuration, and its history up to a message.
 
-import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './chat-dependencies.ts';
+import { type ChatDependencies, IDEMPOTENCY_TTL_MS, sessionsMaxOf } from './chat-dependencies.ts';
 import type { Idempotency } from './claim.ts';
 import { type KeptMessage, openCalls } from './content.ts';
 import { invalidField } from './errors.ts';
@@ -27,7 +27,7 @@ const MESSAGES_READ = 200;
  * The new session: of the same owner, independent from then on. Messages keep their ids; turns stay with the session that
  * made them. Nothing of the original changes, and a turn that runs there is not seen. With an idempotency key: the session
  * that the same call has made before, as it is now. Fails with `invalid_argument`, `session_exists`, `idempotency_mismatch`,
- * `session_not_found`, `overloaded`.
+ * `session_not_found`, `overloaded`, `rate_limited`.
  */
 export async function forkSession(key: SessionKey, fork: Fork, deps: ChatDependencies): Promise<StoredSession> {
   const { store, newId, chatLimits } = deps;
@@ -47,6 +47,7 @@ export async function forkSession(key: SessionKey, fork: Fork, deps: ChatDepende
       messages: copies,
       openCalls: openCalls(last),
       attempt: newId(),
+      ...sessionsMaxOf(chatLimits),
       ...(idempotency ? { idempotency } : {}),
     },
   );

@@ -27,6 +27,8 @@ interface Asking {
   readonly onBusy?: OnBusy;
   /** Names this send, so that it can be sent again without being another one. */
   readonly idempotency?: Idempotency;
+  /** Asked before a turn begins, and not when the same send has made one before. What it fails with is the answer. */
+  readonly admit?: () => Promise<void>;
 }
 
 /** Settings of the send win, field by field. Fails with `invalid_argument` when the result contradicts itself. */

@@ -10,6 +10,12 @@ export function sessionExists(): ChatError {
   return new ChatError('session_exists', 'A session with this id exists already.');
 }
 
+/** Nothing that passes by itself soon: sessions have to be deleted, or to expire. */
+export function tooManySessions(sessionsMax: number): ChatError {
+  const detail = `The owner has ${sessionsMax} sessions, and may have no more. Delete some, or wait until they expire.`;
+  return new ChatError('rate_limited', detail, { retryAfterS: 60 });
+}
+
 export function turnNotFound(): ChatError {
   return new ChatError('turn_not_found', 'The session has no such turn.');
 }

@@ -23,6 +23,8 @@ export interface CreateSession {
   /** Names this call, so that its resend is not taken for another one. */
   readonly attempt: string;
   readonly idempotency?: KeptIdempotency;
+  /** How many sessions its owner may have, those that have expired aside. */
+  readonly sessionsMax?: number;
 }
 
 export interface UpdateSession {
@@ -44,7 +46,8 @@ export interface Watch {
 export interface SessionStore extends TurnStore, HistoryStore {
   /**
    * With an idempotency key, the session that the first call of this key has made for this owner, under the id that it was
-   * given then, as it is now. Fails with `session_exists` when the id is taken, `idempotency_mismatch`.
+   * given then, as it is now. Fails with `session_exists` when the id is taken, `idempotency_mismatch`, and with `rate_limited`
+   * when the owner has as many sessions as it may; also when many are made at a time, on whatever replicas.
    */
   create(key: SessionKey, session: CreateSession): Promise<StoredSession>;
 

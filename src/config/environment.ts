@@ -10,6 +10,10 @@ const oneOf = <const W extends readonly string[]>(...values: W) =>
   Type.Optional(Type.Unsafe<W[number]>({ type: 'string', enum: values }));
 const whole = (fallback: number, minimum: number, maximum: number) =>
   Type.Integer({ default: fallback, minimum, maximum });
+/** 0 for no limit. */
+const limit = (fallback: number) => whole(fallback, 0, 1_000_000_000);
+/** The same; its default depends on who may call (`limits-config.ts`). */
+const ownerLimit = () => Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000 }));
 const ms = (fallback: number, minimum = 1, maximum = 3_600_000) => whole(fallback, minimum, maximum);
 const bytes = (fallback: number) => whole(fallback, 1024, 1024 ** 3);
 
@@ -115,6 +119,17 @@ const ENVIRONMENT = Type.Object({
   MODEL_ALLOW_FILE: text(),
   PROJECT_ALLOW: text(),
   FILE_URI_ALLOW: text({ pattern: `^${FILE_PLACE}(,${FILE_PLACE})*$` }),
+
+  RATE_LIMIT_PER_MINUTE: ownerLimit(),
+  RATE_LIMIT_PER_MINUTE_PER_ADDRESS: limit(0),
+  MAX_TURNS_PER_OWNER: ownerLimit(),
+  MAX_STREAMS_PER_OWNER: ownerLimit(),
+  MAX_SESSIONS_PER_OWNER: ownerLimit(),
+  MAX_STREAMS: limit(10_000),
+  MAX_CONNECTIONS: limit(16_384),
+  SHED_EVENT_LOOP_DELAY_MS: ms(1000, 0),
+  SHED_HEAP_BYTES: whole(0, 0, Number.MAX_SAFE_INTEGER),
+  SHED_RSS_BYTES: whole(0, 0, Number.MAX_SAFE_INTEGER),
   HISTORY_KEYS_FILE: text(),
 });
 

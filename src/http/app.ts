@@ -12,6 +12,7 @@ import { refuseAmbiguity } from './framing.ts';
 import { type Health, health } from './health.ts';
 import { identifyCallers } from './identity.ts';
 import { acceptJsonBodies } from './json-body.ts';
+import { type LoadLimits, watchLoad } from './load-shedding.ts';
 import { logRequests } from './logging.ts';
 import { importMessages } from './messages/import-messages.ts';
 import { listMessages } from './messages/list-messages.ts';
@@ -19,6 +20,7 @@ import { sendMessage } from './messages/send-message.ts';
 import { streamMessage } from './messages/stream-message.ts';
 import { openapiDocument } from './openapi-document.ts';
 import { answerClientError, answerProblems, answerRouterError } from './problem-handlers.ts';
+import { limitAddresses, limitOwners, type RateLimits } from './rate-limits.ts';
 import { COMPONENTS } from './schemas/components.ts';
 import { countTokens } from './sessions/count-tokens.ts';
 import { createSession } from './sessions/create-session.ts';
@@ -30,6 +32,7 @@ import { getSessionUsage } from './sessions/get-session-usage.ts';
 import { listSessions } from './sessions/list-sessions.ts';
 import { rewindSession } from './sessions/rewind-session.ts';
 import { updateSession } from './sessions/update-session.ts';
+import { cutSlowReaders } from './slow-readers.ts';
 import { cancelTurn } from './turns/cancel-turn.ts';
 import { chooseCandidate } from './turns/choose-candidate.ts';
 import { getTurn } from './turns/get-turn.ts';
@@ -48,6 +51,8 @@ export interface ServerRules {
   readonly urlLengthMax: number;
   /** Addresses of gateways: whose word is taken for where a request came from. */
   readonly trustedProxies: readonly string[];
+  /** Beyond so many a connection is closed as soon as it comes; 0 for as many as come. */
+  readonly connectionsMax: number;
 }
 
 export interface AppOptions extends EdgeDependencies {
@@ -56,6 +61,8 @@ export interface AppOptions extends EdgeDependencies {
   readonly browsers: BrowserRules;
   readonly health: Health;
   readonly server: ServerRules;
+  readonly rates: RateLimits;
+  readonly load: LoadLimits;
   /** Ends all turns of this process; called once, before the server closes. */
   readonly drain: () => Promise<void>;
   /** Called with the bare instance before any route: how the document is generated. */
@@ -105,13 +112,12 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   app.addHook('onRequest', async (request) => {
     if (request.url.length > options.server.urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
   });
+  limitAddresses(app, options.rates);
   identifyCallers(app, options.identity);
-  // An answer that nobody reads must not be kept for ever. Streams see to it themselves.
-  app.addHook('onSend', async (_request, { raw }) => {
-    raw.setTimeout(options.sse.stallMs);
-    // Before Node's own listener, which lets the connection idle: a request that is in line there may take its time.
-    raw.prependOnceListener('finish', () => raw.setTimeout(0));
-  });
+  limitOwners(app, options.rates);
+  cutSlowReaders(app, options.sse.stallMs);
+  await watchLoad(app, options.load);
+  if (options.server.connectionsMax > 0) app.server.maxConnections = options.server.connectionsMax;
   app.addHook('preClose', async () => {
     await options.drain();
     // All turns have ended: whoever has not read the end by then is cut, so that nobody holds the close.

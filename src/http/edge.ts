@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { ChatSessions } from '../chat/chat-sessions.ts';
 import type { PublicPaths } from './problems.ts';
 import type { SseRules } from './sse-stream.ts';
+import type { StreamPlaces } from './stream-places.ts';
 
 export type Edge = FastifyInstance<
   RawServerDefault,
@@ -26,6 +27,7 @@ export interface EdgeDependencies {
   readonly paths: PublicPaths;
   readonly bodyLimits: BodyLimits;
   readonly sse: SseRules;
+  readonly streams: StreamPlaces;
   /** How long the headers of a stream wait for the first word of the model. */
   readonly streamHeadersDelayMs: number;
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Type } from 'typebox';
 import type { Edge } from './edge.ts';
+import { problems } from './responses.ts';
 
 export function openapiDocument(app: Edge): void {
   const document = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
@@ -15,7 +16,10 @@ export function openapiDocument(app: Edge): void {
         security: [],
         summary: 'This document',
         tags: ['operations'],
-        response: { 200: { description: 'OpenAPI 3.1.', content: { 'application/yaml': { schema: Type.String() } } } },
+        response: {
+          200: { description: 'OpenAPI 3.1.', content: { 'application/yaml': { schema: Type.String() } } },
+          429: problems({ hasBody: false })[429],
+        },
       },
     },
     async (_request, reply) => {

@@ -17,16 +17,36 @@ export const TURN_ADDRESS: Header = {
   'Turn-Id': { type: 'string', description: 'The id of the turn.' },
 };
 
+/** On all answers to which a rate limit applies; here, on those that every client reads. */
+const RATE_LIMIT: Header = {
+  'RateLimit-Policy': { type: 'string', description: 'How many requests are allowed: `"owner";q=6000;w=60`.' },
+  RateLimit: {
+    type: 'string',
+    description:
+      'How many are left (`r`, `a`), and for how many seconds (`t`, `w`): `"owner";r=5990;t=12;a=5990;w=12`.',
+  },
+};
+
 export function json(description: string, schema: TSchema & { $id: string }, headers: Header = {}) {
-  return { description, headers, content: { 'application/json': { schema: ref(schema) } } };
+  return {
+    description,
+    headers: { ...headers, ...RATE_LIMIT },
+    content: { 'application/json': { schema: ref(schema) } },
+  };
 }
 
 export function eventStream(description: string, schema: TSchema, headers: Header = {}) {
-  return { description, headers, content: { 'text/event-stream': { schema } } };
+  return { description, headers: { ...headers, ...RATE_LIMIT }, content: { 'text/event-stream': { schema } } };
 }
 
 /** What any operation may answer. */
-const EVERYWHERE: readonly ProblemCode[] = ['invalid_argument', 'not_acceptable', 'headers_too_large', 'internal'];
+const EVERYWHERE: readonly ProblemCode[] = [
+  'invalid_argument',
+  'not_acceptable',
+  'rate_limited',
+  'headers_too_large',
+  'internal',
+];
 const WITH_BODY: readonly ProblemCode[] = ['payload_too_large', 'unsupported_media_type'];
 const WITH_STORE: readonly ProblemCode[] = ['store_unavailable'];
 const WITH_IDENTITY: readonly ProblemCode[] = ['unauthenticated', 'forbidden', 'identity_unavailable'];
@@ -48,6 +68,7 @@ export function answersOf(all: readonly ProblemCode[]): Record<number, object> {
         headers: {
           ...(RETRY_STATUSES.has(status) ? RETRY_AFTER : {}),
           ...(CHALLENGE_STATUSES.has(status) ? CHALLENGE : {}),
+          ...(names.includes('rate_limited') ? RATE_LIMIT : {}),
         },
         content: { [PROBLEM_MEDIA_TYPE]: { schema: ref(Problem) } },
       },

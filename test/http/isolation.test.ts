@@ -110,9 +110,9 @@ async function makeSession({ sessionId, turnId }: Place): Promise<void> {
   expect(sent.json.state).toBe('COMMITTED');
 }
 
-/** All that a caller can see of an answer, but the time of day. */
+/** All that a caller can see of an answer, but the time of day and how often he has asked. */
 function seen({ status, headers, text }: Answer): object {
-  const { date: _date, ...others } = headers;
+  const { date: _date, ratelimit: _left, ...others } = headers;
   return { status, headers: others, text };
 }
 

@@ -22,6 +22,7 @@ import { lifetimeBehaves } from './conformance/lifetime.ts';
 import { lineBehaves } from './conformance/line.ts';
 import { listBehaves } from './conformance/list.ts';
 import { rewindBehaves } from './conformance/rewind.ts';
+import { roomBehaves } from './conformance/room.ts';
 import { sessionBehaves } from './conformance/session.ts';
 import { turnListBehaves } from './conformance/turn-list.ts';
 import { usageBehaves } from './conformance/usage.ts';
@@ -57,6 +58,7 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
     };
     sessionBehaves(bench);
     creationBehaves(bench);
+    roomBehaves(bench);
     rewindBehaves(bench);
     chooseBehaves(bench);
     importBehaves(bench);

@@ -98,7 +98,7 @@ describe('what a session leaves in Redis', () => {
     expect(await immortal()).toEqual([]);
     expect(await store.reap(key, aReap(dead))).toBe(true);
     expect(await immortal()).toEqual([]);
-    expect(await keysUnder(client, prefix)).toHaveLength(7);
+    expect(await keysUnder(client, prefix)).toHaveLength(8);
   });
 
   it('has a lifetime after every change of its history, also where that makes a key', async () => {

@@ -1,6 +1,7 @@
 // The domain put together as the process does it, with a store in memory, a model that follows the test's script and a
 // clock that the test moves.
 
+import { MemoryQuotas } from '../../src/adapters/memory/memory-quotas.ts';
 import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
 import type { ChatDependencies, ChatLimits } from '../../src/chat/chat-dependencies.ts';
 import type { ChatSession } from '../../src/chat/chat-session.ts';
@@ -9,8 +10,11 @@ import type { Message } from '../../src/chat/content.ts';
 import type { ChatError, Problem, TurnAddress } from '../../src/chat/errors.ts';
 import { FlushSchedule } from '../../src/chat/flusher.ts';
 import { FollowedTurns } from '../../src/chat/followed-turns.ts';
+import { LenientQuotas } from '../../src/chat/lenient-quotas.ts';
 import type { Send } from '../../src/chat/next-request.ts';
 import type { Permissions } from '../../src/chat/permissions.ts';
+import { Places } from '../../src/chat/places.ts';
+import { RATE_WINDOW } from '../../src/chat/quotas.ts';
 import { reapTurn } from '../../src/chat/reap-turn.ts';
 import { decodeMessage, decodeTurn } from '../../src/chat/records.ts';
 import type { RunningTurn } from '../../src/chat/running-turn.ts';
@@ -39,6 +43,7 @@ export const CHAT_LIMITS: ChatLimits = {
   sessionTtlS: 604_800,
   leaseMs: LEASE_MS,
   queueTurnsMax: 3,
+  sessionsPerOwnerMax: 0,
 };
 
 const PERMISSIONS: Permissions = { modelListsOf: () => [], fileUris: [] };
@@ -46,6 +51,8 @@ const PERMISSIONS: Permissions = { modelListsOf: () => [], fileUris: [] };
 export interface SceneOptions {
   readonly limits?: Partial<TurnLimits>;
   readonly chatLimits?: Partial<ChatLimits>;
+  /** Of one owner; without it there may be as many as it wants. */
+  readonly turnsMax?: number;
   /** Members of the store that this replica sees otherwise than they are. */
   readonly storeAsSeen?: (store: SessionStore) => Partial<SessionStore>;
 }
@@ -60,9 +67,10 @@ export class ChatScene {
   readonly followed: FollowedTurns;
   readonly sessions: ChatSessions;
   readonly facts: TurnFacts[] = [];
+  isOverloaded = false;
   #ids = 0;
 
-  constructor({ limits, chatLimits, storeAsSeen = () => ({}) }: SceneOptions = {}, first?: ChatScene) {
+  constructor({ limits, chatLimits, turnsMax = 0, storeAsSeen = () => ({}) }: SceneOptions = {}, first?: ChatScene) {
     this.clock = first?.clock ?? new ManualClock();
     const rules = { ledgerTurnsMax: 1000, ledgerBytesMax: 1e9, sessionsMax: 1000 };
     this.store = first?.store ?? new MemorySessionStore(this.clock, rules);
@@ -87,6 +95,7 @@ export class ChatScene {
       rules: { followMs: FOLLOW_MS },
       reap: (key, mark) => reapTurn(key, mark, deps),
     });
+    const quotas = new LenientQuotas(new MemoryQuotas(this.clock, RATE_WINDOW), this.clock, () => undefined);
     const chat: ChatDependencies = {
       ...deps,
       running: this.running,
@@ -94,6 +103,11 @@ export class ChatScene {
       followed: this.followed,
       chatLimits: { ...CHAT_LIMITS, ...chatLimits },
       permissions: PERMISSIONS,
+      turnPlaces: new Places(
+        { kind: 'turns', placesMax: turnsMax, leaseMs: LEASE_MS },
+        { quotas, clock: this.clock, newId: deps.newId },
+      ),
+      isOverloaded: () => this.isOverloaded,
     };
     this.sessions = new ChatSessions(chat, { defaultModel: 'test-model' });
   }

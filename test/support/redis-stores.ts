@@ -3,16 +3,17 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { RedisConfig } from '../../src/adapters/redis/redis-client.ts';
-import { RedisSessionStore } from '../../src/adapters/redis/redis-session-store.ts';
-import type { StoreRules } from '../../src/adapters/redis/redis-turns.ts';
+import { type RedisRules, RedisSessionStore } from '../../src/adapters/redis/redis-session-store.ts';
+import { RATE_WINDOW } from '../../src/chat/quotas.ts';
 import { until } from './until.ts';
 
-export const STORE_RULES: StoreRules = {
+export const STORE_RULES: RedisRules = {
   logTtlMs: 60_000,
   runningLogTtlMs: 120_000,
   ledgerTurnsMax: 1000,
   ledgerBytesMax: 64 * 1024 * 1024,
   usageTtlMs: 86_400_000,
+  rateWindow: RATE_WINDOW,
 };
 
 export type RedisTarget = RedisConfig['target'];
@@ -35,7 +36,7 @@ export function configOf(url: string, keyPrefix: string, commandTimeoutMs = 5000
 }
 
 /** A store that can be used at once: its connection is up. Errors of the connection are part of some tests: not fatal. */
-export async function openRedisStore(config: RedisConfig, rules: Partial<StoreRules> = {}): Promise<RedisSessionStore> {
+export async function openRedisStore(config: RedisConfig, rules: Partial<RedisRules> = {}): Promise<RedisSessionStore> {
   const store = new RedisSessionStore(config, { ...STORE_RULES, ...rules }, () => undefined);
   await until('the store is ready', () => store.isReady());
   return store;

@@ -4,7 +4,7 @@ import type { Idempotency } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
 import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
-import { sessionExists, versionMismatch } from '../../chat/refusals.ts';
+import { sessionExists, tooManySessions, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
@@ -34,6 +34,8 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     const taken = this.shelf.find(key);
     if (taken?.made === given.attempt) return presentStored(key.sessionId, taken);
     if (taken) throw sessionExists();
+    const { sessionsMax = Number.POSITIVE_INFINITY } = given;
+    if (this.shelf.countOf(key.owner, sessionsMax) >= sessionsMax) throw tooManySessions(sessionsMax);
     if (this.shelf.count >= this.#rules.sessionsMax) this.shelf.dropExpired();
     if (this.shelf.count >= this.#rules.sessionsMax) {
       throw new ChatError('overloaded', 'The memory of this process holds no more sessions. Use Redis.');

@@ -100,10 +100,19 @@ export class SessionShelf {
     if (owned.sessions.size === 0) this.#owners.delete(owner);
   }
 
+  /** How many sessions the owner has; those that have expired are only looked for where there are as many as `enough`. */
+  countOf(owner: string, enough: number): number {
+    const { sessions } = this.#owners.get(owner) ?? {};
+    if (sessions && sessions.size >= enough) this.#dropExpiredOf(owner, sessions);
+    return sessions?.size ?? 0;
+  }
+
   dropExpired(): void {
-    for (const [owner, { sessions }] of this.#owners) {
-      for (const sessionId of sessions.keys()) this.find({ owner, sessionId });
-    }
+    for (const [owner, { sessions }] of this.#owners) this.#dropExpiredOf(owner, sessions);
+  }
+
+  #dropExpiredOf(owner: string, sessions: Owned['sessions']): void {
+    for (const sessionId of sessions.keys()) this.find({ owner, sessionId });
   }
 
   clear(): void {

@@ -2,6 +2,7 @@
 // always stays on one slot of a cluster; an owner's list has a slot of its own.
 
 import { createHash } from 'node:crypto';
+import type { Place, Requester } from '../../chat/quotas.ts';
 import type { SessionKey } from '../../chat/session.ts';
 
 export interface SessionKeys {
@@ -56,6 +57,21 @@ export function allKeys(keys: SessionKeys): readonly string[] {
 /** Sorted set: the owner's session ids by time of their newest activity. */
 export function sessionListKey(prefix: string, owner: string): string {
   return `${prefix}:{${ownerTag(owner)}}:sessions`;
+}
+
+/** Sorted set: the owner's session ids by the time of their end. */
+export function lifetimesKey(prefix: string, owner: string): string {
+  return `${prefix}:{${ownerTag(owner)}}:lifetimes`;
+}
+
+/** Hash: the caller's requests of the last minute, by steps of time. An address is hashed like an owner, on a slot of its own. */
+export function requestsKey(prefix: string, { kind, name }: Requester): string {
+  return `${prefix}:{${kind === 'address' ? 'address:' : ''}${ownerTag(name)}}:requests`;
+}
+
+/** Sorted set: the places of one kind that the owner holds, by the end of their leases. */
+export function placesKey(prefix: string, { owner, kind }: Omit<Place, 'id'>): string {
+  return `${prefix}:{${ownerTag(owner)}}:places:${kind}`;
 }
 
 /** Hash: what the owner's turns of a month (`YYYY-MM`) have used. */

@@ -2,7 +2,8 @@
 
 import type { Idempotency } from '../../chat/claim.ts';
 import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
-import { sessionExists, sessionNotFound, versionMismatch } from '../../chat/refusals.ts';
+import type { RateWindow } from '../../chat/quotas.ts';
+import { sessionExists, sessionNotFound, tooManySessions, versionMismatch } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
@@ -13,17 +14,24 @@ import { OwnerUsage } from './owner-usage.ts';
 import type { RedisConfig } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
 import { RedisHistory } from './redis-history.ts';
+import { RedisQuotas } from './redis-quotas.ts';
 import { RedisTurns, type StoreRules } from './redis-turns.ts';
 import { SCRIPTS } from './scripts.ts';
 import { SessionAccess } from './session-access.ts';
 import { SessionList } from './session-list.ts';
 import { number, readStored, text } from './stored-session.ts';
 
+export interface RedisRules extends StoreRules {
+  readonly rateWindow: RateWindow;
+}
+
 export class RedisSessionStore extends RedisTurns implements SessionStore {
+  /** Over the same connection. */
+  readonly quotas: RedisQuotas;
   readonly #creations: Creations;
   readonly #history: RedisHistory;
 
-  constructor(config: RedisConfig, rules: StoreRules, onError: (error: Error) => void) {
+  constructor(config: RedisConfig, rules: RedisRules, onError: (error: Error) => void) {
     const prefix = config.keyPrefix;
     const redis = new RedisConnection(config, onError);
     const access = new SessionAccess(redis, prefix);
@@ -33,6 +41,7 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
     super(access, { prefix, rules, list, usage, doorbells });
     this.#creations = new Creations(redis, prefix);
     this.#history = new RedisHistory(access, list);
+    this.quotas = new RedisQuotas(redis, prefix, rules.rateWindow);
   }
 
   async create(key: SessionKey, session: CreateSession): Promise<StoredSession> {
@@ -40,6 +49,7 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
     const sessionId = idempotency ? await this.#creations.claim(key, idempotency) : key.sessionId;
     const claimed = { ...key, sessionId };
     const attempt = idempotency ? attemptOf(idempotency) : session.attempt;
+    await this.#admit(claimed, session, attempt);
     const [outcome] = await this.access.run(SCRIPTS.create, claimed, [
       attempt,
       config,
@@ -50,6 +60,12 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
     if (outcome === 'OK') return this.#readAndNote(claimed);
     if (idempotency) this.#creations.forgetSoon(key.owner, attempt);
     throw sessionExists();
+  }
+
+  async #admit(key: SessionKey, { sessionsMax, idempotency }: CreateSession, attempt: string): Promise<void> {
+    if (sessionsMax === undefined || (await this.own.list.admits(key, sessionsMax))) return;
+    if (idempotency) this.#creations.forgetSoon(key.owner, attempt);
+    throw tooManySessions(sessionsMax);
   }
 
   async recallCreation(owner: string, idempotency: Idempotency): Promise<StoredSession | undefined> {
@@ -122,7 +138,8 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.own.list.settle(), this.own.usage.settle(), this.#creations.settle()]);
+    const parts = [this.own.list, this.own.usage, this.#creations, this.quotas];
+    await Promise.all(parts.map((part) => part.settle()));
     this.own.doorbells.close();
     this.access.redis.close();
   }

@@ -41,4 +41,8 @@ export const SCRIPTS = {
   touch: load('touch'),
   forget: load('forget'),
   count: load('count', 'usage'),
+  admit: load('admit'),
+  spend: load('spend'),
+  take: load('take'),
+  keep: load('keep'),
 } as const satisfies Record<string, Script>;

@@ -5,15 +5,18 @@ import { invalidPageToken } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
 import { Errands } from './errands.ts';
-import { sessionKeys, sessionListKey } from './keys.ts';
+import { lifetimesKey, sessionKeys, sessionListKey } from './keys.ts';
 import { type Place, placesAfter } from './newest-first.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { SCRIPTS } from './scripts.ts';
-import { readStored } from './stored-session.ts';
+import { readStored, text } from './stored-session.ts';
 
 interface Member extends Place {
   readonly stored: StoredSession | undefined;
 }
+
+/** For a session that is about to be made: much longer than that takes. */
+const ADMITTED_MS = 60_000;
 
 /** How many rounds of dropping dead members one page may take before it is answered short. */
 const HEALING_ROUNDS_MAX = 8;
@@ -30,8 +33,21 @@ export class SessionList {
 
   /** Never fails: a list that could not be written is put right by the session's next activity. */
   async touch(key: SessionKey, activityMs: number, ttlMs: number): Promise<void> {
-    const list = sessionListKey(this.#prefix, key.owner);
-    await this.#redis.run(SCRIPTS.touch, [list], [key.sessionId, activityMs, ttlMs]).catch(() => undefined);
+    const args = [key.sessionId, activityMs, ttlMs];
+    await this.#redis.run(SCRIPTS.touch, this.#keys(key.owner), args).catch(() => undefined);
+  }
+
+  /**
+   * Whether there is room for another session of the owner; it is held for a while, until the session is there. Never fails:
+   * without an answer there is room.
+   */
+  async admits({ owner, sessionId }: SessionKey, sessionsMax: number): Promise<boolean> {
+    const args = [sessionId, sessionsMax, ADMITTED_MS];
+    const admitted = this.#redis.run(SCRIPTS.admit, [lifetimesKey(this.#prefix, owner)], args);
+    return admitted.then(
+      ([word]) => text(word) === 'OK',
+      () => true,
+    );
   }
 
   /** The same without waiting, for the hot path. */
@@ -92,7 +108,11 @@ export class SessionList {
   }
 
   async #forget(owner: string, { member, score }: Place): Promise<void> {
-    await this.#redis.run(SCRIPTS.forget, [sessionListKey(this.#prefix, owner)], [member, score]);
+    await this.#redis.run(SCRIPTS.forget, this.#keys(owner), [member, score]);
+  }
+
+  #keys(owner: string): readonly string[] {
+    return [sessionListKey(this.#prefix, owner), lifetimesKey(this.#prefix, owner)];
   }
 }
 

@@ -23,13 +23,9 @@ export const SEND_PROBLEMS: readonly ProblemCode[] = [
   'idempotency_mismatch',
   'producer_lost',
   'log_expired',
+  'overloaded',
   'draining',
   ...MODEL_PROBLEMS,
 ];
 
-export const REGENERATE_PROBLEMS: readonly ProblemCode[] = [
-  'turn_not_found',
-  'not_latest_turn',
-  'overloaded',
-  ...SEND_PROBLEMS,
-];
+export const REGENERATE_PROBLEMS: readonly ProblemCode[] = ['turn_not_found', 'not_latest_turn', ...SEND_PROBLEMS];

@@ -34,9 +34,11 @@ export const streamMessage: Route = (app, deps) => {
     },
     async (request, reply) => {
       const { headers, body } = request;
-      const chat = deps.sessions.open(ownerOf(request), request.params.sessionId);
+      const owner = ownerOf(request);
+      const chat = deps.sessions.open(owner, request.params.sessionId);
       const connection = watchConnection(reply);
-      const sent = await chat.sendMessageStreaming(readSend(body, headers));
+      const admit = () => deps.streams.take(owner, reply);
+      const sent = await chat.sendMessageStreaming({ ...readSend(body, headers), admit });
       addressTurn(reply, { sessionId: chat.key.sessionId, turnId: sent.turnId }, deps.paths);
       return answerStream(reply, sent, { headers, onDisconnect: body.onDisconnect, connection }, deps);
     },

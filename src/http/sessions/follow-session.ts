@@ -10,7 +10,7 @@ import { eventStream, problems } from '../responses.ts';
 import { EventStream } from '../schemas/events.ts';
 import { EventsQuery, LastEventIdHeaders, SessionParams } from '../schemas/parameters.ts';
 
-export const followSession: Route = (app, { sessions, sse }) => {
+export const followSession: Route = (app, { sessions, sse, streams }) => {
   app.get(
     '/v1/sessions/:sessionId/events',
     {
@@ -33,13 +33,15 @@ export const followSession: Route = (app, { sessions, sse }) => {
         headers: LastEventIdHeaders,
         response: {
           200: eventStream('The running turn from its beginning, then whatever comes.', EventStream),
-          ...problems({ hasBody: false }, 'session_not_found'),
+          ...problems({ hasBody: false }, 'session_not_found', 'overloaded'),
         },
       },
     },
     async (request, reply) => {
       const cursor = cursorIn(request.headers, request.query.after);
-      const view = await sessions.open(ownerOf(request), request.params.sessionId).follow(cursor);
+      const owner = ownerOf(request);
+      await streams.take(owner, reply);
+      const view = await sessions.open(owner, request.params.sessionId).follow(cursor);
       try {
         await sendView(reply, view, sse);
       } finally {

@@ -41,8 +41,10 @@ export const regenerateStream: Route = (app, deps) => {
       const { headers, body } = request;
       const { sessionId, turnId } = request.params;
       const connection = watchConnection(reply);
-      const chat = deps.sessions.open(ownerOf(request), sessionId);
-      const sent = await chat.sendMessageStreaming(readRegenerate(turnId, body, headers));
+      const owner = ownerOf(request);
+      const chat = deps.sessions.open(owner, sessionId);
+      const admit = () => deps.streams.take(owner, reply);
+      const sent = await chat.sendMessageStreaming({ ...readRegenerate(turnId, body, headers), admit });
       addressTurn(reply, { sessionId, turnId: sent.turnId }, deps.paths);
       return answerStream(reply, sent, { headers, onDisconnect: body.onDisconnect, connection }, deps);
     },

@@ -10,7 +10,7 @@ import { eventStream, NO_CONTENT, problems } from '../responses.ts';
 import { EventStream } from '../schemas/events.ts';
 import { EventsQuery, LastEventIdHeaders, TurnParams } from '../schemas/parameters.ts';
 
-export const streamTurn: Route = (app, { sessions, sse }) => {
+export const streamTurn: Route = (app, { sessions, sse, streams }) => {
   app.get(
     '/v1/sessions/:sessionId/turns/:turnId/events',
     {
@@ -27,16 +27,16 @@ export const streamTurn: Route = (app, { sessions, sse }) => {
         response: {
           200: eventStream('The events after the cursor, then what comes.', EventStream),
           204: { ...NO_CONTENT, description: 'The turn is over, and nothing comes after the cursor.' },
-          ...problems({ hasBody: false }, 'session_not_found', 'turn_not_found', 'log_expired'),
+          ...problems({ hasBody: false }, 'session_not_found', 'turn_not_found', 'log_expired', 'overloaded'),
         },
       },
     },
     async (request, reply) => {
       const { sessionId, turnId } = request.params;
       const cursor = cursorIn(request.headers, request.query.after);
-      const view = await sessions
-        .open(ownerOf(request), sessionId)
-        .view(cursor === undefined ? { turnId } : { turnId, cursor });
+      const owner = ownerOf(request);
+      await streams.take(owner, reply);
+      const view = await sessions.open(owner, sessionId).view(cursor === undefined ? { turnId } : { turnId, cursor });
       if (!view) return reply.code(204).send();
       try {
         await sendView(reply, view, sse);
