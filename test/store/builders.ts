@@ -33,13 +33,23 @@ export function aChange(ifVersion: number, given: Partial<UpdateSession> = {}): 
 }
 
 export function aRewind(length: number, ifVersion: number, given: Partial<RewindSession> = {}): RewindSession {
-  return { length, bytesRemoved: 0, supersededTurnIds: [], ifVersion, attempt: randomUUID(), ...given };
+  return {
+    length,
+    messagesRemoved: 0,
+    bytesRemoved: 0,
+    supersededTurnIds: [],
+    ifVersion,
+    attempt: randomUUID(),
+    ...given,
+  };
 }
 
 export function aChoice(turnId: string, ifVersion: number, given: Partial<ChooseCandidate> = {}): ChooseCandidate {
   return {
     turnId,
     message: bytes(`other answer of ${turnId}`),
+    // Of one turn, in a history that began empty.
+    position: 1,
     openCalls: '',
     record: bytes(`ended otherwise ${turnId}`),
     fullRecord: bytes(`all of ${turnId}, other chosen`),
@@ -56,6 +66,7 @@ export function anImport(
 ): ImportMessages {
   return {
     messages: messages.map(bytes),
+    position: 0,
     openCalls: '',
     historyLimit: { messages: 1000, bytes: 1_000_000 },
     ifVersion,
@@ -110,6 +121,7 @@ export function anEnding(turn: BegunTurn, given: Partial<FinishTurn> = {}): Fini
     batch: aBatch(0, 1),
     record: bytes(`ended ${turnId}`),
     messages: [bytes(`question of ${turnId}`), bytes(`answer of ${turnId}`)],
+    position: turn.history.length,
     openCalls: '',
     version: version + 1,
     ...given,

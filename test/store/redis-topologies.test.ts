@@ -71,7 +71,7 @@ describe('on a Cluster', () => {
   storeConformance(
     'the Redis store on three masters',
     makeStores(target, () => clients),
-    MANY_SESSIONS,
+    { manySessions: MANY_SESSIONS },
   );
 
   it('the first commands of a new connection are answered, however many come at once', async () => {
@@ -210,7 +210,7 @@ describe('through Sentinel', () => {
   storeConformance(
     'the Redis store behind three sentinels',
     makeStores(target, () => clients),
-    MANY_SESSIONS,
+    { manySessions: MANY_SESSIONS },
   );
 
   // Last: the master is another one afterwards.

@@ -1,10 +1,12 @@
 // Sessions in this process's memory, for trying the service out: the same promises, as far as one process can keep them.
 
-import type { Idempotency } from '../../chat/claim.ts';
+import { createHash } from 'node:crypto';
+import type { Idempotency, KeptIdempotency } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
 import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
 import { sessionExists, versionMismatch } from '../../chat/refusals.ts';
+import type { Seal } from '../../chat/seal.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
@@ -43,6 +45,10 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     return presentStored(key.sessionId, session);
   }
 
+  async claimCreation({ owner, sessionId }: SessionKey, idempotency: KeptIdempotency): Promise<string> {
+    return this.shelf.madeBy(owner, idempotency)?.sessionId ?? sessionId;
+  }
+
   async recallCreation(owner: string, idempotency: Idempotency): Promise<StoredSession | undefined> {
     const made = this.shelf.madeBy(owner, idempotency);
     return made && presentStored(made.sessionId, made.session);
@@ -74,6 +80,11 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     return this.#change(key, (session) => update(session, change));
   }
 
+  async rewrap(key: SessionKey, seal: Seal): Promise<void> {
+    const session = this.shelf.find(key);
+    if (session?.seal?.id === seal.id) session.seal = seal;
+  }
+
   async rewind(key: SessionKey, change: RewindSession): Promise<StoredSession> {
     return this.#change(key, (session) => rewind(session, change));
   }
@@ -100,6 +111,10 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
 
   async watch(key: SessionKey, ring: (news: News) => void): Promise<Watch> {
     return this.doorbells.watch(key, ring);
+  }
+
+  addressOf({ owner, sessionId }: SessionKey): string {
+    return `${createHash('sha256').update(owner, 'utf16le').digest('base64url')}:${sessionId}`;
   }
 
   async isReady(): Promise<boolean> {

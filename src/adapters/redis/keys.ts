@@ -34,8 +34,13 @@ function ownerTag(owner: string): string {
   return createHash('sha256').update(owner, 'utf16le').digest('base64url').slice(0, 22);
 }
 
+/** What keys of the session have between their braces: the same for all of them, and for those of no other session. */
+export function sessionAddress({ owner, sessionId }: SessionKey): string {
+  return `${ownerTag(owner)}:${sessionId}`;
+}
+
 export function sessionKeys(prefix: string, key: SessionKey): SessionKeys {
-  const base = `${prefix}:{${ownerTag(key.owner)}:${key.sessionId}}`;
+  const base = `${prefix}:{${sessionAddress(key)}}`;
   return {
     meta: `${base}:meta`,
     history: `${base}:history`,
