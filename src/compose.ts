@@ -7,6 +7,8 @@ import { MemorySessionStore } from './adapters/memory/memory-session-store.ts';
 import { PredictModel } from './adapters/predict/predict-model.ts';
 import { speaksPredict } from './adapters/predict/predict-models.ts';
 import { RedisSessionStore } from './adapters/redis/redis-session-store.ts';
+import { KeyRing } from './adapters/sealed/key-ring.ts';
+import { SealedSessionStore } from './adapters/sealed/sealed-session-store.ts';
 import { Upstream } from './adapters/upstream/upstream.ts';
 import type { ChatLimits } from './chat/chat-dependencies.ts';
 import { ChatSessions } from './chat/chat-sessions.ts';
@@ -20,6 +22,7 @@ import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
 import type { Environment } from './config/environment.ts';
+import { followHistoryKeys } from './config/followed-keys.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
 import { buildApp } from './http/app.ts';
@@ -48,7 +51,10 @@ function newId(): string {
 
 export async function compose(config: Config, logger: FastifyBaseLogger): Promise<Service> {
   const { env } = config;
-  const store = openStore(config, logger);
+  const keys = openKeys(config, logger);
+  const store = new SealedSessionStore(openStore(config, logger), keys.ring, (alarm) => {
+    logger.error(alarm, 'HISTORY_KEYS_FILE: contents of a session cannot be read');
+  });
   const { model, emulator } = await openModel(config);
   const paths = { basePath: config.basePath };
   const turnDependencies = {
@@ -106,6 +112,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       await model.close();
       await emulator?.close();
       await store.close();
+      keys.close();
     },
   };
 }
@@ -128,6 +135,23 @@ function openStore({ env, redis }: Config, logger: FastifyBaseLogger): SessionSt
   const log = { logTtlMs: env.LOG_TTL_MS, runningLogTtlMs: env.LOG_TTL_MS + env.TURN_TIMEOUT_MS };
   const rules = { ...ledger, ...log, usageTtlMs: env.USAGE_TTL_S * 1000 };
   return new RedisSessionStore(redis, rules, reporter(logger));
+}
+
+/** Without keys contents are kept as they are. */
+function openKeys({ historyKeys }: Config, logger: FastifyBaseLogger) {
+  if (!historyKeys) return { ring: undefined, close: () => undefined };
+  const { isOpenToAll, current } = historyKeys;
+  if (isOpenToAll) logger.warn('HISTORY_KEYS_FILE: everybody on this machine can read the file');
+  const ring = new KeyRing(historyKeys);
+  const close = followHistoryKeys(historyKeys, {
+    onKeys(keys) {
+      ring.replace(keys);
+      logger.info({ current: keys.current, keys: [...keys.keys.keys()] }, 'HISTORY_KEYS_FILE: has been read again');
+    },
+    onRefused: (reason) =>
+      logger.warn({ reason, current }, 'HISTORY_KEYS_FILE: goes on with the keys that it had before'),
+  });
+  return { ring, close };
 }
 
 /** A Redis that is away says so many times a second; once every few seconds is enough to know. */

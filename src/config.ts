@@ -1,6 +1,7 @@
 // The configuration of the service. The only file that reads the environment; everything wrong is told at once.
 
 import { type Environment, readEnvironment } from './config/environment.ts';
+import { type HistoryKeysFile, readHistoryKeys } from './config/history-keys.ts';
 import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
 import { type RedisSettings, readRedis } from './config/redis-config.ts';
 
@@ -9,6 +10,8 @@ export interface Config {
   readonly isProduction: boolean;
   readonly basePath: string;
   readonly redis: RedisSettings | undefined;
+  /** By which contents are encrypted; they are not without. */
+  readonly historyKeys: HistoryKeysFile | undefined;
   readonly backend: ModelBackend;
   readonly defaultModel: string | undefined;
   /** Models of the legacy wire, beside those that always are: ids, or their beginnings. */
@@ -50,15 +53,14 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   const backend = readModelBackend(env, problems);
   const predictModels = readPredictModels(env, problems);
   checkIdentity(env, problems);
-  if (env.HISTORY_KEYS_FILE !== undefined) {
-    problems.push('HISTORY_KEYS_FILE: this version does not encrypt contents, and will not pretend to');
-  }
+  const historyKeys = readHistoryKeys(env, problems);
   if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
   return {
     env,
     isProduction,
     basePath: env.PUBLIC_BASE_PATH ?? '',
     redis,
+    historyKeys,
     backend,
     predictModels,
     defaultModel: env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined),

@@ -179,13 +179,18 @@ export async function historyOf(store: SessionStore, key: SessionKey): Promise<r
   return (await store.readMessages(key, { start: 0, count: 1000 })).map(plain);
 }
 
-/** What is said to a question of one byte when exactly the bytes that are there are allowed, and when one more is. */
+/**
+ * What is said to a question of one byte when exactly the bytes that are there are allowed, and when one more is. Each message
+ * costs `bytesBeside` more than it holds.
+ */
 export async function outcomesAtTheLimit(
   store: SessionStore,
   key: SessionKey,
   given: Partial<BeginTurn> = {},
+  bytesBeside = 0,
 ): Promise<readonly string[]> {
-  const { length } = (await historyOf(store, key)).join('');
+  const history = await historyOf(store, key);
+  const length = history.join('').length + bytesBeside * (history.length + 1);
   const outcomes: string[] = [];
   for (const allowed of [length, length + 1]) {
     const turn = aTurn({ question: bytes('q'), historyLimit: { messages: 1000, bytes: allowed }, ...given });

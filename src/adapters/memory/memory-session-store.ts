@@ -30,18 +30,22 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     this.#rules = rules;
   }
 
-  async create(key: SessionKey, given: CreateSession): Promise<StoredSession> {
-    const made = this.shelf.madeBy(key.owner, given.idempotency);
+  async create(key: SessionKey, creation: CreateSession): Promise<StoredSession> {
+    const { idempotency } = creation;
+    // Also known again when the time of its idempotency key is over.
+    const attempt = idempotency ? `${idempotency.key}.${idempotency.fingerprint}` : creation.attempt;
+    const given = { ...creation, attempt };
+    const made = this.shelf.madeBy(key.owner, idempotency);
     if (made) return presentStored(made.sessionId, made.session);
     const taken = this.shelf.find(key);
-    if (taken?.made === given.attempt) return presentStored(key.sessionId, taken);
+    if (taken?.made === attempt) return presentStored(key.sessionId, taken);
     if (taken) throw sessionExists();
     if (this.shelf.count >= this.#rules.sessionsMax) this.shelf.dropExpired();
     if (this.shelf.count >= this.#rules.sessionsMax) {
       throw new ChatError('overloaded', 'The memory of this process holds no more sessions. Use Redis.');
     }
     const session = this.#newSession(given);
-    this.shelf.add(key, session, given.idempotency);
+    this.shelf.add(key, session, idempotency);
     return presentStored(key.sessionId, session);
   }
 
