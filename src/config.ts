@@ -68,6 +68,30 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   };
 }
 
+export interface SealedRedis {
+  readonly redis: RedisSettings;
+  readonly historyKeys: HistoryKeysFile;
+}
+
+/** For what is done to all sessions of a Redis: of the configuration no more than it takes. Fails with a ConfigError. */
+export function loadSealedRedis(variables: Readonly<Record<string, string | undefined>> = process.env): SealedRedis {
+  const { env, problems: invalid } = readEnvironment(variables);
+  const problems = invalid.filter((problem) => /^(REDIS|HISTORY)_/.test(problem));
+  const redis = readRedis(env, problems);
+  const historyKeys = readHistoryKeys(env, problems);
+  if (redis && historyKeys && problems.length === 0) return { redis, historyKeys };
+  if (env.HISTORY_KEYS_FILE === undefined) problems.push('HISTORY_KEYS_FILE is missing');
+  if (!redis) problems.push('REDIS_URL is missing (or REDIS_CLUSTER_NODES, or REDIS_SENTINELS)');
+  throw new ConfigError([...new Set(problems)]);
+}
+
+/** The file of the keys, which need not be there yet. */
+export function historyKeysPath(
+  variables: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
+  return variables.HISTORY_KEYS_FILE || undefined;
+}
+
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
 /** Everybody is the same owner without identity: that must be wanted, not happen. */

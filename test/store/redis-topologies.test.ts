@@ -3,6 +3,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RedisConfig } from '../../src/adapters/redis/redis-client.ts';
+import { RedisSeals } from '../../src/adapters/redis/redis-seals.ts';
 import { keysUnder, openRedisStore, type RedisTarget, sweep, uniquePrefix } from '../support/redis-stores.ts';
 import {
   type RedisCluster,
@@ -23,6 +24,7 @@ import {
   historyOf,
   isGone,
   logOf,
+  plain,
   refusalOf,
 } from './builders.ts';
 import { CONFORMANCE_RULES } from './conformance/bench.ts';
@@ -81,6 +83,34 @@ describe('on a Cluster', () => {
       expect(await Promise.all(reads)).toEqual(Array(50).fill(true));
       await store.close();
     }
+  });
+
+  it('the seals of all sessions are found, on whichever master, and can be wrapped anew', async () => {
+    const config = configOf(target(), uniquePrefix());
+    const store = await openRedisStore(config);
+    const keys = Array.from({ length: 20 }, () => aKey());
+    for (const [i, key] of keys.entries()) {
+      await store.create(key, aSession(i === 0 ? {} : { seal: { id: `s${i}`, wrappedKey: bytes(`key ${i}`) } }));
+    }
+    const seals = new RedisSeals(config, () => undefined);
+    await until('it is connected', () =>
+      seals.ping().then(
+        () => true,
+        () => false,
+      ),
+    );
+    const found = new Map<string, string | undefined>();
+    for await (const { address, seal } of seals.all()) found.set(address, seal?.id);
+    expect(found).toEqual(new Map(keys.map((key, i) => [store.addressOf(key), i === 0 ? undefined : `s${i}`])));
+    for (const [i, key] of keys.entries()) {
+      const isThere = await seals.rewrap(store.addressOf(key), { id: `s${i}`, wrappedKey: bytes(`anew ${i}`) });
+      expect(isThere).toBe(i > 0);
+      if (isThere) expect(plain((await store.read(key)).seal?.wrappedKey ?? bytes(''))).toBe(`anew ${i}`);
+      await store.delete(key);
+    }
+    seals.close();
+    await store.close();
+    for (const client of clients) await sweep(client, config.keyPrefix);
   });
 
   it('each session lives on one slot, and the sessions are spread over the masters', async () => {

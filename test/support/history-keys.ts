@@ -7,6 +7,12 @@ import { join } from 'node:path';
 
 export const newKey = (): string => randomBytes(32).toString('base64');
 
+/** So that any test can be run with sealed contents: TEST_HISTORY_KEYS_FILE names a file of keys for all services. */
+export function keysOfRun(): Readonly<Record<string, string>> {
+  const { TEST_HISTORY_KEYS_FILE } = process.env;
+  return TEST_HISTORY_KEYS_FILE ? { HISTORY_KEYS_FILE: TEST_HISTORY_KEYS_FILE } : {};
+}
+
 export class HistoryKeysFixture implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'csp-test-keys-'));
   readonly path = join(this.#folder, 'keys.json');

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { compose, type Service } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
+import { keysOfRun } from './history-keys.ts';
 
 export interface LogLine {
   readonly level: number;
@@ -31,7 +32,7 @@ export async function startService(env: Readonly<Record<string, string>> = {}): 
       done();
     },
   });
-  const config = loadConfig({ PORT: '0', DRAIN_MS: '2000', ...env });
+  const config = loadConfig({ PORT: '0', DRAIN_MS: '2000', ...keysOfRun(), ...env });
   const service = await compose(config, pino({ level: 'info', base: null }, sink));
   const url = await service.app.listen({ host: '127.0.0.1', port: 0 });
   let closing: Promise<void> | undefined;

@@ -53,6 +53,20 @@ export function sessionKeys(prefix: string, key: SessionKey): SessionKeys {
   };
 }
 
+/** Pattern: the `meta` keys of all sessions. A prefix has no character that means anything in it. */
+export function metaKeys(prefix: string): string {
+  return `${prefix}:{*:*}:meta`;
+}
+
+export function metaKeyAt(prefix: string, address: string): string {
+  return `${prefix}:{${address}}:meta`;
+}
+
+/** The other way round. */
+export function addressIn(prefix: string, metaKey: string): string {
+  return metaKey.slice(`${prefix}:{`.length, -'}:meta'.length);
+}
+
 /** In the order in which scripts that take all of them declare them. */
 export function allKeys(keys: SessionKeys): readonly string[] {
   return [keys.meta, keys.history, keys.events, keys.turns, keys.ledger, keys.newest, keys.idem, keys.queue];
