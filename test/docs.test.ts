@@ -36,6 +36,8 @@ test('the files that the documents link to exist', () => {
     'CHANGELOG.md',
     'docs/turns.md',
     'docs/operations.md',
+    'docs/encryption.md',
+    'docs/configuration.md',
   ];
   const dead = documents.flatMap((document) =>
     [...read(document).matchAll(/\]\(([^)#:]+)\)/g)]
