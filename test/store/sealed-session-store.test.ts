@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { afterAll, inject } from 'vitest';
+import { afterAll, expect, inject, it } from 'vitest';
 import { MemorySessionStore } from '../../src/adapters/memory/memory-session-store.ts';
 import { RECORD_BYTES } from '../../src/adapters/sealed/data-key.ts';
 import { KeyRing } from '../../src/adapters/sealed/key-ring.ts';
@@ -10,6 +10,7 @@ import { SealedSessionStore } from '../../src/adapters/sealed/sealed-session-sto
 import type { SessionStore } from '../../src/chat/session-store.ts';
 import { configOf, openRedisStore, sweep, uniquePrefix } from '../support/redis-stores.ts';
 import { systemClock } from '../support/system-clock.ts';
+import { aKey, aSession, bytes, historyOf } from './builders.ts';
 import { CONFORMANCE_RULES } from './conformance/bench.ts';
 import { storeConformance } from './conformance.ts';
 
@@ -61,3 +62,18 @@ storeConformance(
   },
   OPTIONS,
 );
+
+it('a creation whose first try has got no further than its id is sealed for that id', async () => {
+  const prefix = uniquePrefix();
+  const alarms: string[] = [];
+  const store = sealed(await openRedisStore(configOf(inject('redisUrl'), prefix)), alarms);
+  const first = aKey();
+  const idempotency = { key: 'k', fingerprint: 'f', ttlMs: 60_000 };
+  await store.claimCreation(first, idempotency);
+  const made = await store.create(aKey(first.owner), aSession({ messages: [bytes('hello')], idempotency }));
+  expect(made.sessionId).toBe(first.sessionId);
+  expect(await historyOf(store, first)).toEqual(['hello']);
+  expect(alarms).toEqual([]);
+  await store.close();
+  await sweep(client, prefix);
+});
