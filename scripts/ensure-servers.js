@@ -1,15 +1,16 @@
-// Runs before the tests (`pretest`): they need a redis-server that they can start, kill and freeze themselves, and an
-// nginx to stand in front of replicas. What one running Redis can show is tried on the one that TEST_REDIS_URL names, if
-// it names one.
+// Runs before the tests (`pretest`): they need a redis-server that they can start, kill and freeze themselves, an nginx to
+// stand in front of replicas, and openssl for the certificates of TLS. What one running Redis can show is tried on the one
+// that TEST_REDIS_URL names, if it names one.
 // Plain JavaScript on Node's own modules, because it may run before anything else works.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** With the names of their packages: Debian's and Ubuntu's, and everybody else's. */
-const SERVERS = [
+/** What the tests start, with the names of their packages: Debian's and Ubuntu's, and everybody else's. */
+const PROGRAMS = [
   { program: 'redis-server', apt: 'redis-server', other: 'redis', versionFlag: '--version' },
   { program: 'nginx', apt: 'nginx', other: 'nginx', versionFlag: '-v' },
+  { program: 'openssl', apt: 'openssl', other: 'openssl', versionFlag: 'version' },
 ];
 
 const UPDATE = ['apt-get', 'update'];
@@ -25,8 +26,8 @@ function main() {
   if (TEST_REDIS_URL) {
     say(`The tests use the Redis of TEST_REDIS_URL (${withoutSecrets(TEST_REDIS_URL)}) wherever one will do.`);
   }
-  const missing = SERVERS.filter(({ program }) => pathOf(program) === undefined);
-  for (const server of SERVERS) if (!missing.includes(server)) say(`The tests start ${versionOf(server)}`);
+  const missing = PROGRAMS.filter(({ program }) => pathOf(program) === undefined);
+  for (const each of PROGRAMS) if (!missing.includes(each)) say(`The tests start ${versionOf(each)}`);
   if (missing.length === 0) return;
   if (canInstall()) {
     install(missing);

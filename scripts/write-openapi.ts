@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { stringify } from 'yaml';
 import { buildApp } from '../src/http/app.ts';
 import type { EdgeDependencies } from '../src/http/edge.ts';
+import { everybody } from '../src/identity/identity.ts';
 
 const FILE = new URL('../openapi.yaml', import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -32,6 +33,12 @@ const TAGS = [
   { name: 'operations', description: 'For orchestrators and tools.' },
 ];
 
+/** What `AUTH` asks for; with `none`, or behind a gateway that asks by itself, nothing. */
+const SECURITY_SCHEMES = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'An API key (`AUTH=api-key`) or a token (`AUTH=jwt`).' },
+  apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An API key (`AUTH=api-key`).' },
+} as const;
+
 async function document(): Promise<string> {
   const app = await buildApp({
     // Only the shape of the routes is looked at: none is ever called.
@@ -39,15 +46,23 @@ async function document(): Promise<string> {
     logger: pino({ level: 'silent' }),
     paths: { basePath: '' },
     bodyLimits: { contentBytes: 20 * 1024 ** 2, smallBytes: 1024 ** 2 },
-    sse: { heartbeatMs: 1, stallMs: 1 },
+    sse: { heartbeatMs: 1, stallMs: 1, identityRecheckMs: 1 },
     streamHeadersDelayMs: 1,
+    identity: everybody,
+    browsers: { origins: [], takesCookies: false },
     health: { isReady: async () => true, isDraining: () => false },
-    server: { headersTimeoutMs: 1, requestTimeoutMs: 1, jsonDepthMax: 64, urlLengthMax: 8192 },
+    server: { headersTimeoutMs: 1, requestTimeoutMs: 1, jsonDepthMax: 64, urlLengthMax: 8192, trustedProxies: [] },
     drain: async () => {},
     beforeRoutes: async (instance) => {
       await instance.register(swagger, {
-        // Nobody has to say who they are: AUTH=none is the only kind of identity there is.
-        openapi: { openapi: '3.1.0', info: INFO, tags: TAGS, servers: [{ url: '/' }], security: [] },
+        openapi: {
+          openapi: '3.1.0',
+          info: INFO,
+          tags: TAGS,
+          servers: [{ url: '/' }],
+          components: { securitySchemes: SECURITY_SCHEMES },
+          security: [{ bearer: [] }, { apiKey: [] }, {}],
+        },
         refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) },
         transform: ({ schema, url }) => ({ schema: withReferences(schema) as typeof schema, url }),
         transformObject: (parts) => withoutIds('openapiObject' in parts ? parts.openapiObject : parts.swaggerObject),

@@ -3,7 +3,7 @@
 import type { Config } from './config.ts';
 
 export function banner(config: Config, url: string): string {
-  return `${[`chat-session-proxy listens on ${url}`, model(config), store(config), ...tryIt(config, url)].join('\n')}\n`;
+  return `${[`chat-session-proxy listens on ${url}`, model(config), store(config), callers(config), ...tryIt(config, url)].join('\n')}\n`;
 }
 
 function model({ backend }: Config): string {
@@ -26,8 +26,23 @@ function store({ redis }: Config): string {
   return `  store: Redis (${redis.target.kind}), keys under ${redis.keyPrefix}`;
 }
 
+function callers({ identity }: Config): string {
+  switch (identity.kind) {
+    case 'none':
+      return '  callers: EVERYBODY IS THE SAME OWNER (AUTH=none; see docs/identity.md)';
+    case 'api-key':
+      return `  callers: by API keys in ${identity.file ?? 'Redis (npm run keys -- create --owner NAME)'}`;
+    case 'jwt':
+      return `  callers: by tokens of ${identity.rules.issuer}`;
+    case 'gateway':
+      return `  callers: as the gateway says in ${identity.rules.ownerHeader}`;
+    default:
+      return identity satisfies never;
+  }
+}
+
 function tryIt(config: Config, url: string): readonly string[] {
-  if (config.isProduction || config.defaultModel === undefined) return [];
+  if (config.isProduction || config.defaultModel === undefined || config.identity.kind !== 'none') return [];
   const session = `${url}/v1/sessions`;
   const json = `-H 'content-type: application/json'`;
   return [

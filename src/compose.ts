@@ -7,8 +7,6 @@ import { MemorySessionStore } from './adapters/memory/memory-session-store.ts';
 import { PredictModel } from './adapters/predict/predict-model.ts';
 import { speaksPredict } from './adapters/predict/predict-models.ts';
 import { RedisSessionStore } from './adapters/redis/redis-session-store.ts';
-import { KeyRing } from './adapters/sealed/key-ring.ts';
-import { SealedSessionStore } from './adapters/sealed/sealed-session-store.ts';
 import { Upstream } from './adapters/upstream/upstream.ts';
 import type { ChatLimits } from './chat/chat-dependencies.ts';
 import { ChatSessions } from './chat/chat-sessions.ts';
@@ -21,14 +19,16 @@ import { RoutedModel } from './chat/routed-model.ts';
 import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
+import { openIdentity } from './compose/identity.ts';
+import { openSealed } from './compose/sealed-sessions.ts';
 import type { Environment } from './config/environment.ts';
-import { followHistoryKeys } from './config/followed-keys.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
 import { buildApp } from './http/app.ts';
 import type { Edge } from './http/edge.ts';
 import { logTurn } from './http/logging.ts';
 import { turnProblem } from './http/problems.ts';
+import { reporter } from './reporter.ts';
 
 export interface Service {
   readonly app: Edge;
@@ -51,10 +51,9 @@ function newId(): string {
 
 export async function compose(config: Config, logger: FastifyBaseLogger): Promise<Service> {
   const { env } = config;
-  const keys = openKeys(config, logger);
-  const store = new SealedSessionStore(openStore(config, logger), keys.ring, (alarm) => {
-    logger.error(alarm, 'HISTORY_KEYS_FILE: contents of a session cannot be read');
-  });
+  const sealed = openSealed(openStore(config, logger), config, logger);
+  const { store } = sealed;
+  const identity = openIdentity(config, logger);
   const { model, emulator } = await openModel(config);
   const paths = { basePath: config.basePath };
   const turnDependencies = {
@@ -89,14 +88,21 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     ),
     paths,
     bodyLimits: { contentBytes: env.BODY_LIMIT_BYTES, smallBytes: env.SMALL_BODY_LIMIT_BYTES },
-    sse: { heartbeatMs: env.HEARTBEAT_MS, stallMs: env.CLIENT_STALL_TIMEOUT_MS },
+    sse: {
+      heartbeatMs: env.HEARTBEAT_MS,
+      stallMs: env.CLIENT_STALL_TIMEOUT_MS,
+      identityRecheckMs: env.IDENTITY_RECHECK_MS,
+    },
     streamHeadersDelayMs: env.STREAM_HEADERS_DELAY_MS,
+    identity,
+    browsers: { origins: config.origins, takesCookies: config.identity.kind === 'gateway' },
     health: { isReady: () => store.isReady(), isDraining: () => running.isDraining },
     server: {
       headersTimeoutMs: env.HEADERS_TIMEOUT_MS,
       requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
       jsonDepthMax: env.JSON_DEPTH_MAX,
       urlLengthMax: env.URL_LENGTH_MAX,
+      trustedProxies: config.trustedProxies,
     },
     drain() {
       waiting.drain();
@@ -111,8 +117,9 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       await app.close();
       await model.close();
       await emulator?.close();
+      identity.close();
       await store.close();
-      keys.close();
+      sealed.close();
     },
   };
 }
@@ -134,35 +141,7 @@ function openStore({ env, redis }: Config, logger: FastifyBaseLogger): SessionSt
   if (!redis) return new MemorySessionStore(clock, { ...ledger, sessionsMax: env.MEMORY_SESSIONS_MAX });
   const log = { logTtlMs: env.LOG_TTL_MS, runningLogTtlMs: env.LOG_TTL_MS + env.TURN_TIMEOUT_MS };
   const rules = { ...ledger, ...log, usageTtlMs: env.USAGE_TTL_S * 1000 };
-  return new RedisSessionStore(redis, rules, reporter(logger));
-}
-
-/** Without keys contents are kept as they are. */
-function openKeys({ historyKeys }: Config, logger: FastifyBaseLogger) {
-  if (!historyKeys) return { ring: undefined, close: () => undefined };
-  const { isOpenToAll, current } = historyKeys;
-  if (isOpenToAll) logger.warn('HISTORY_KEYS_FILE: everybody on this machine can read the file');
-  const ring = new KeyRing(historyKeys);
-  const close = followHistoryKeys(historyKeys, {
-    onKeys(keys) {
-      ring.replace(keys);
-      logger.info({ current: keys.current, keys: [...keys.keys.keys()] }, 'HISTORY_KEYS_FILE: has been read again');
-    },
-    onRefused: (reason) =>
-      logger.warn({ reason, current }, 'HISTORY_KEYS_FILE: goes on with the keys that it had before'),
-  });
-  return { ring, close };
-}
-
-/** A Redis that is away says so many times a second; once every few seconds is enough to know. */
-function reporter(logger: FastifyBaseLogger): (error: Error) => void {
-  const everyMs = 5000;
-  let nextAt = 0;
-  return (error) => {
-    if (Date.now() < nextAt) return;
-    nextAt = Date.now() + everyMs;
-    logger.warn({ code: 'code' in error ? error.code : undefined, name: error.name }, 'redis connection');
-  };
+  return new RedisSessionStore(redis, rules, reporter(logger, 'redis connection'));
 }
 
 async function openModel({

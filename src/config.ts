@@ -2,6 +2,7 @@
 
 import { type Environment, readEnvironment } from './config/environment.ts';
 import { type HistoryKeysFile, readHistoryKeys } from './config/history-keys.ts';
+import { type IdentitySettings, readIdentity, readOrigins, readTrustedProxies } from './config/identity-config.ts';
 import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
 import { type RedisSettings, readRedis } from './config/redis-config.ts';
 
@@ -12,6 +13,10 @@ export interface Config {
   readonly redis: RedisSettings | undefined;
   /** By which contents are encrypted; they are not without. */
   readonly historyKeys: HistoryKeysFile | undefined;
+  readonly identity: IdentitySettings;
+  /** Addresses and ranges of gateways. */
+  readonly trustedProxies: readonly string[];
+  readonly origins: readonly string[];
   readonly backend: ModelBackend;
   readonly defaultModel: string | undefined;
   /** Models of the legacy wire, beside those that always are: ids, or their beginnings. */
@@ -32,8 +37,7 @@ export class ConfigError extends Error {
 
 /** What the service promises elsewhere and does not do yet; to be quiet about them would be to lie. */
 const NOT_SUPPORTED = [
-  ...['ADMIN_PORT', 'TRUST_PROXY', 'CORS_ORIGINS', 'PLAYGROUND', 'DOCS'],
-  ...['API_KEYS_FILE', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL', 'GATEWAY_OWNER_HEADER', 'GATEWAY_SECRET'],
+  ...['ADMIN_PORT', 'PLAYGROUND', 'DOCS'],
   ...['RATE_LIMIT_PER_MINUTE', 'RATE_LIMIT_PER_MINUTE_PER_ADDRESS', 'MAX_TURNS_PER_OWNER', 'MAX_STREAMS_PER_OWNER'],
   ...['MAX_STREAMS', 'MAX_SESSIONS_PER_OWNER', 'MODEL_ALLOW'],
 ];
@@ -52,8 +56,10 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   }
   const backend = readModelBackend(env, problems);
   const predictModels = readPredictModels(env, problems);
-  checkIdentity(env, problems);
   const historyKeys = readHistoryKeys(env, problems);
+  const identity = readIdentity(env, namesRedis, problems);
+  const trustedProxies = readTrustedProxies(env, problems);
+  const origins = readOrigins(env, problems);
   if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
   return {
     env,
@@ -61,11 +67,29 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     basePath: env.PUBLIC_BASE_PATH ?? '',
     redis,
     historyKeys,
+    identity,
+    trustedProxies,
+    origins,
     backend,
     predictModels,
     defaultModel: env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined),
     ignored: NOT_SUPPORTED.filter((name) => variables[name]),
   };
+}
+
+export interface KeyPlace {
+  readonly file?: string;
+  readonly redis?: RedisSettings;
+}
+
+/** Where API keys are kept. Reads nothing else: whoever handles keys need not be able to run the service. */
+export function loadKeyPlace(variables: Readonly<Record<string, string | undefined>> = process.env): KeyPlace {
+  const { env, problems: invalid } = readEnvironment(variables);
+  const problems = invalid.filter((problem) => problem.startsWith('REDIS_'));
+  const redis = readRedis(env, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  if (env.API_KEYS_FILE !== undefined) return { file: env.API_KEYS_FILE };
+  return redis ? { redis } : {};
 }
 
 export interface SealedRedis {
@@ -90,16 +114,4 @@ export function historyKeysPath(
   variables: Readonly<Record<string, string | undefined>> = process.env,
 ): string | undefined {
   return variables.HISTORY_KEYS_FILE || undefined;
-}
-
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
-
-/** Everybody is the same owner without identity: that must be wanted, not happen. */
-function checkIdentity(env: Environment, problems: string[]): void {
-  if (env.AUTH !== undefined && env.AUTH !== 'none') {
-    problems.push(`AUTH=${env.AUTH} is not supported by this version; only AUTH=none is`);
-  }
-  if (env.AUTH === undefined && !LOOPBACK.test(env.HOST)) {
-    problems.push(`AUTH has to be written out (AUTH=none) because HOST=${env.HOST} can be reached from elsewhere`);
-  }
 }

@@ -6,6 +6,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symli
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { parse } from 'yaml';
 import { VARIABLES } from '../src/config/environment.ts';
@@ -115,6 +116,15 @@ test('the image does not run as root, by a number that an orchestrator can check
   expect(/^USER (.*)$/m.exec(LAST)?.[1]).toMatch(/^[1-9]\d*:[1-9]\d*$/);
 });
 
+test('the image begins with nothing, so that no shell and no package manager is in it', () => {
+  expect(LAST).toMatch(/^FROM scratch\n/);
+  expect(LAST).not.toMatch(/^(RUN|SHELL|ADD) /m);
+  expect(INSTRUCTIONS.filter((line) => line.startsWith('FROM ')).slice(1)).toEqual([
+    ...['FROM base AS dependencies', 'FROM base AS sources', 'FROM base AS system'],
+    'FROM scratch',
+  ]);
+});
+
 test('what is copied is sent to the builder', () => {
   const sent = read('.dockerignore').match(/^!.*$/gm);
   expect(copied().every((path) => existsSync(join(root, path)))).toBe(true);
@@ -125,21 +135,24 @@ interface Composed {
   readonly environment?: Variables;
   readonly command?: readonly string[];
   readonly ports?: readonly string[];
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
   readonly stop_grace_period?: string;
 }
 
 const COMPOSE = parse(read('docker-compose.yml'), { merge: true }) as {
   readonly services: Readonly<Record<string, Composed>>;
 };
-const { service = {}, emulator: standIn = {} } = COMPOSE.services;
+const { service = {}, emulator: standIn = {}, redis: store = {} } = COMPOSE.services;
 
 /** What `docker compose up` makes of `${NAME-default}` when nobody has set anything. */
-const DEFAULTS = Object.fromEntries(
-  Object.entries(service.environment ?? {}).map(([name, value]) => [
-    name,
-    value.replaceAll(/\$\{\w+-([^}]*)\}/g, '$1'),
-  ]),
-);
+function defaultsOf({ environment = {} }: Composed): Variables {
+  const unset = (value: string) => value.replaceAll(/\$\{\w+-([^}]*)\}/g, '$1');
+  return Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, unset(value)]));
+}
+
+const DEFAULTS = defaultsOf(service);
 
 test('docker-compose.yml sets only what the service knows, and that is enough to start', () => {
   // The one that google-auth-library reads itself.
@@ -151,6 +164,35 @@ test('docker-compose.yml sets only what the service knows, and that is enough to
   expect(backend).toMatchObject({ kind: 'emulator', address: `emulator:${port}` });
   // Two more than the process itself gives up after.
   expect(Number.parseInt(service.stop_grace_period ?? '', 10) * 1000).toBeGreaterThanOrEqual(env.DRAIN_MS + 6000);
+});
+
+test('docker-compose.yml gives no container anything to gain', () => {
+  const all = Object.values(COMPOSE.services);
+  expect(all).toHaveLength(3);
+  for (const container of all) {
+    expect(container).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+  }
+});
+
+test('the Redis of docker-compose.yml lets in the service alone, and only to what it needs', async () => {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'csp-test-compose-'));
+  const line = `${store.command?.at(-1)} --port ${port} --bind 127.0.0.1 --dir ${folder}`
+    .replaceAll('$$', () => '$')
+    .replaceAll('/etc/redis-users.acl', join(root, 'deploy/redis-users.acl'))
+    .replaceAll('/tmp/users.acl', join(folder, 'users.acl'));
+  const pairs = Object.entries(defaultsOf(store)).map(([name, value]) => `${name}=${value}`);
+  const redis = await startGuarded('env', [...pairs, 'sh', '-c', line], folder);
+  const { username = '', password = '' } = loadConfig({ ...ENVIRONMENT, ...DEFAULTS }).redis ?? {};
+  const service = new Redis(port, '127.0.0.1', { username, password });
+  const stranger = new Redis(port, '127.0.0.1');
+  for (const client of [service, stranger]) client.on('error', () => undefined);
+  await until('the service is let in', async () => (await service.ping().catch(() => '')) === 'PONG');
+  await expect(service.config('GET', '*')).rejects.toThrow(/NOPERM/);
+  await expect(stranger.ping()).rejects.toThrow(/NOAUTH/);
+  for (const client of [service, stranger]) client.disconnect();
+  await redis.end();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 test('docker-compose.yml publishes the service alone, and to this machine only', () => {

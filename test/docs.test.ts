@@ -34,18 +34,25 @@ test('the files that the documents link to exist', () => {
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
     'CHANGELOG.md',
+    'SECURITY.md',
     'docs/turns.md',
     'docs/operations.md',
     'docs/encryption.md',
     'docs/configuration.md',
   ];
   const dead = documents.flatMap((document) =>
-    [...read(document).matchAll(/\]\(([^)#:]+)\)/g)]
+    [...read(document).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)]
       .map(([, path = '']) => path)
       .filter((path) => !existsSync(new URL(path, new URL(document, root))))
       .map((path) => `${document}: ${path}`),
   );
   expect(dead).toEqual([]);
+});
+
+test('the tests that SECURITY.md names exist', () => {
+  const paths = [...read('SECURITY.md').matchAll(/`(test\/[^`]+)`/g)].map(([, path]) => path ?? '');
+  expect(paths.length).toBeGreaterThan(10);
+  expect(paths.filter((path) => !existsSync(new URL(path, root)))).toEqual([]);
 });
 
 test('the paths in ARCHITECTURE.md exist', () => {

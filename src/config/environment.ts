@@ -13,6 +13,9 @@ const whole = (fallback: number, minimum: number, maximum: number) =>
 const ms = (fallback: number, minimum = 1, maximum = 3_600_000) => whole(fallback, minimum, maximum);
 const bytes = (fallback: number) => whole(fallback, 1024, 1024 ** 3);
 
+/** With hyphens: `_` is another way to write the same name for some gateways. */
+const HEADER_NAME = '^[A-Za-z0-9-]{1,64}$';
+
 const ENVIRONMENT = Type.Object({
   NODE_ENV: text(),
   LOG_LEVEL: Type.Unsafe<string>({
@@ -24,7 +27,22 @@ const ENVIRONMENT = Type.Object({
   HOST: Type.String({ minLength: 1, default: '127.0.0.1' }),
   PORT: whole(8080, 0, 65_535),
   PUBLIC_BASE_PATH: text({ pattern: '^(/[A-Za-z0-9._~-]+)+$' }),
-  AUTH: text(),
+  AUTH: oneOf('none', 'api-key', 'jwt', 'gateway'),
+  API_KEYS_FILE: text(),
+  JWT_ISSUER: text({ pattern: '^[^\\s]+$', maxLength: 512 }),
+  JWT_AUDIENCE: text(),
+  JWT_JWKS_URL: text({ pattern: '^https?://[^\\s#]+$' }),
+  JWT_ALGORITHMS: Type.String({ minLength: 1, default: 'RS256,ES256,EdDSA' }),
+  JWT_OWNER_CLAIM: Type.String({ minLength: 1, default: 'sub' }),
+  JWT_SCOPE_CLAIM: Type.String({ minLength: 1, default: 'scope' }),
+  JWT_HEADER: Type.String({ pattern: HEADER_NAME, default: 'authorization' }),
+  GATEWAY_OWNER_HEADER: Type.String({ pattern: HEADER_NAME, default: 'x-forwarded-user' }),
+  GATEWAY_SCOPE_HEADER: text({ pattern: HEADER_NAME }),
+  GATEWAY_SECRET: text(),
+  GATEWAY_SECRET_FILE: text(),
+  IDENTITY_RECHECK_MS: ms(60_000, 100),
+  TRUST_PROXY: text(),
+  CORS_ORIGINS: text(),
   BODY_LIMIT_BYTES: bytes(20 * 1024 ** 2),
   SMALL_BODY_LIMIT_BYTES: bytes(1024 ** 2),
   JSON_DEPTH_MAX: whole(64, 4, 1000),

@@ -1,59 +1,48 @@
-// The file of the history keys, read again while the service runs. It is compared as a whole, so that it does not matter how it
-// was replaced.
+// The file of the history keys while the service runs: what it may become, and what it may not.
 
-import { readFile } from 'node:fs/promises';
 import { type HistoryKeys, HistoryKeysError, type HistoryKeysFile, parseHistoryKeys } from './history-keys.ts';
-
-/** A change is to count within 5 s. */
-const REREAD_MS = 2000;
+import { watchFileContent } from './watched-file.ts';
 
 export interface KeysListener {
   /** The file holds other keys than before. */
   readonly onKeys: (keys: HistoryKeys) => void;
-  /** It cannot be used as it is now: what was read before goes on. Once for each thing that is wrong with it. */
+  /** It cannot be used as it is now: what was read before goes on. */
   readonly onRefused: (reason: string) => void;
 }
 
 /** Until the returned function is called. */
 export function followHistoryKeys(file: HistoryKeysFile, { onKeys, onRefused }: KeysListener): () => void {
   let known: HistoryKeys = file;
-  let refused: string | undefined;
-  const reread = async () => {
-    const read = await usable(file.path, known);
-    if ('reason' in read) {
-      if (read.reason !== refused) onRefused(read.reason);
-      refused = read.reason;
-      return;
-    }
-    refused = undefined;
-    if (isSame(read, known)) return;
-    known = read;
-    onKeys(read);
+  const take = (keys: HistoryKeys) => {
+    if (isSame(keys, known)) return;
+    known = keys;
+    onKeys(keys);
   };
-  const timer = setInterval(() => void reread(), REREAD_MS);
-  timer.unref();
-  return () => clearInterval(timer);
-}
-
-async function usable(path: string, known: HistoryKeys): Promise<HistoryKeys | { readonly reason: string }> {
-  try {
-    const keys = parseHistoryKeys(await readFile(path, 'utf8'));
-    const reason = lossOf(keys, known);
-    return reason === undefined ? keys : { reason };
-  } catch (error) {
-    return { reason: error instanceof HistoryKeysError ? error.message : 'the file cannot be read' };
-  }
-}
-
-/** Why sessions could not be read any more whose keys are being wrapped at this moment. */
-function lossOf({ keys }: HistoryKeys, known: HistoryKeys): string | undefined {
-  if (!keys.has(known.current))
-    return `${known.current} is gone, which is current until now: first make another one current`;
-  const changed = [...known.keys].find(([id, bytes]) => {
-    const now = keys.get(id);
-    return now && Buffer.compare(now, bytes) !== 0;
+  const watched = watchFileContent({
+    path: file.path,
+    parse: (text) => withoutLoss(parseHistoryKeys(text), known),
+    onChange(problem) {
+      if (problem === undefined) take(watched.current());
+      else onRefused(problem);
+    },
   });
-  return changed && `${changed[0]} is another key than before: a new key needs a new id`;
+  // It may have changed since it was read at start.
+  take(watched.current());
+  return () => watched.close();
+}
+
+/** Fails with a HistoryKeysError when sessions could not be read any more whose keys are being wrapped at this moment. */
+function withoutLoss(next: HistoryKeys, known: HistoryKeys): HistoryKeys {
+  if (!next.keys.has(known.current)) {
+    throw new HistoryKeysError(`${known.current} is gone, which is current until now: first make another one current`);
+  }
+  for (const [id, bytes] of known.keys) {
+    const now = next.keys.get(id);
+    if (now && Buffer.compare(now, bytes) !== 0) {
+      throw new HistoryKeysError(`${id} is another key than before: a new key needs a new id`);
+    }
+  }
+  return next;
 }
 
 function isSame(one: HistoryKeys, other: HistoryKeys): boolean {

@@ -1,7 +1,7 @@
 // Which Redis, from the environment.
 
-import { readFileSync } from 'node:fs';
 import type { Environment } from './environment.ts';
+import { readFile, secret } from './secret.ts';
 
 export interface Address {
   readonly host: string;
@@ -121,25 +121,8 @@ function readNatMap(value: string | undefined, problems: string[]): Readonly<Rec
   return map;
 }
 
-type SecretName = 'REDIS_USERNAME' | 'REDIS_PASSWORD' | 'REDIS_SENTINEL_PASSWORD';
-
-function secret(name: SecretName, env: Environment, problems: string[]): string | undefined {
-  const file = env[`${name}_FILE`];
-  if (file === undefined) return env[name];
-  return readFile(`${name}_FILE`, file, problems)?.trim();
-}
-
 function readAuthorities(env: Environment, problems: string[]): readonly string[] {
   const file = env.REDIS_TLS_CA_FILE;
   const pem = file === undefined ? undefined : readFile('REDIS_TLS_CA_FILE', file, problems);
   return pem === undefined ? [] : [pem];
-}
-
-function readFile(name: string, path: string, problems: string[]): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    problems.push(`${name}: the file ${path} cannot be read`);
-    return undefined;
-  }
 }

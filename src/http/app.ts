@@ -4,8 +4,11 @@ import type { Socket } from 'node:net';
 import { fastifySSE } from '@fastify/sse';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { ChatError } from '../chat/errors.ts';
+import type { Identity } from '../identity/identity.ts';
+import { type BrowserRules, guardBrowsers } from './browsers.ts';
 import type { Edge, EdgeDependencies } from './edge.ts';
 import { type Health, health } from './health.ts';
+import { identifyCallers } from './identity.ts';
 import { acceptJsonBodies } from './json-body.ts';
 import { logRequests } from './logging.ts';
 import { importMessages } from './messages/import-messages.ts';
@@ -40,10 +43,14 @@ export interface ServerRules {
   readonly requestTimeoutMs: number;
   readonly jsonDepthMax: number;
   readonly urlLengthMax: number;
+  /** Addresses of gateways: whose word is taken for where a request came from. */
+  readonly trustedProxies: readonly string[];
 }
 
 export interface AppOptions extends EdgeDependencies {
   readonly logger: FastifyBaseLogger;
+  readonly identity: Identity;
+  readonly browsers: BrowserRules;
   readonly health: Health;
   readonly server: ServerRules;
   /** Ends all turns of this process; called once, before the server closes. */
@@ -85,17 +92,13 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   app.setValidatorCompiler(validatorCompiler());
   // Answers are made by us: a serializer that drops what its schema does not list would change them.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  acceptJsonBodies(app, options.server);
   answerProblems(app, options.paths);
   logRequests(app);
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.url.length > options.server.urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
-    const { headers, httpVersion } = request.raw;
-    if (headers.host === undefined && httpVersion === '1.1') {
-      reply.header('connection', 'close');
-      throw new ChatError('invalid_argument', 'The Host header is missing.');
-    }
-  });
+  // In the order in which requests meet them: what browsers need also on refusals, then the shape of the request, who calls.
+  await guardBrowsers(app, options.browsers);
+  acceptJsonBodies(app, options.server);
+  refuseBadRequestLines(app, options.server);
+  identifyCallers(app, options.identity);
   // Node would answer an unknown `Expect` with an empty 417; RFC 9110 lets it be passed over.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('preClose', async () => {
@@ -111,6 +114,17 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   for (const route of ROUTES) route(app, options);
   await app.ready();
   return app;
+}
+
+function refuseBadRequestLines(app: Edge, { urlLengthMax }: ServerRules): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.url.length > urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
+    const { headers, httpVersion } = request.raw;
+    if (headers.host === undefined && httpVersion === '1.1') {
+      reply.header('connection', 'close');
+      throw new ChatError('invalid_argument', 'The Host header is missing.');
+    }
+  });
 }
 
 function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
@@ -133,6 +147,8 @@ function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
     // Ids go to 128 characters; longer ones get their refusal from the schema.
     routerOptions: { maxParamLength: server.urlLengthMax, caseSensitive: true, ignoreTrailingSlash: false },
     requestIdHeader: false,
+    // Never `true` or a count: whoever reaches the port could say where he comes from.
+    trustProxy: server.trustedProxies.length > 0 ? [...server.trustedProxies] : false,
     genReqId: () => crypto.randomUUID(),
     http: {
       headersTimeout: server.headersTimeoutMs,

@@ -27,6 +27,18 @@ export async function sendEvents(
 }
 
 /**
+ * The same for somebody who only looks on, which can last for days: longer than a token is good for, or than a key that is
+ * revoked. Then the connection is cut, which tells to come back. Not for a send: its turn would be cancelled by the cut.
+ */
+export async function sendView(reply: FastifyReply, view: EventsToSend, rules: SseRules): Promise<void> {
+  const recheck = setInterval(async () => {
+    if (!(await reply.request.mayGoOn())) reply.raw.destroy();
+  }, rules.identityRecheckMs);
+  await sendEvents(reply, view, rules);
+  clearInterval(recheck);
+}
+
+/**
  * The plugin says keep-alive even to those who asked for the opposite, and would leave their connection open; and to those
  * who speak HTTP/1.0, which has no chunks: there the end of the connection is that of the stream, whatever was asked for.
  */

@@ -4,7 +4,7 @@
 import { Type } from 'typebox';
 import { ChatError } from '../chat/errors.ts';
 import type { Edge } from './edge.ts';
-import { problems } from './responses.ts';
+import { answersOf } from './responses.ts';
 import { closed, words } from './schemas/schema.ts';
 
 export interface Health {
@@ -15,18 +15,27 @@ export interface Health {
 const Alive = closed({ status: words(['ok']) });
 
 export function health(app: Edge, { isReady, isDraining }: Health): void {
-  const operation = (operationId: string, summary: string) => ({ operationId, summary, tags: ['operations'] });
+  const operation = (operationId: string, summary: string) => ({
+    operationId,
+    summary,
+    tags: ['operations'],
+    security: [],
+  });
   app.get(
     '/livez',
-    { schema: { ...operation('livez', 'Is the process alive?'), response: { 200: described(Alive) } } },
+    {
+      config: { isOpen: true },
+      schema: { ...operation('livez', 'Is the process alive?'), response: { 200: described(Alive) } },
+    },
     () => ({ status: 'ok' as const }),
   );
   app.get(
     '/readyz',
     {
+      config: { isOpen: true },
       schema: {
         ...operation('readyz', 'Can this replica take requests?'),
-        response: { 200: described(Alive), 503: problems({ hasBody: false }, 'store_unavailable', 'draining')[503] },
+        response: { 200: described(Alive), ...answersOf(['store_unavailable', 'draining']) },
       },
     },
     async () => {

@@ -9,8 +9,10 @@ export function openapiDocument(app: Edge): void {
   app.get(
     '/openapi.yaml',
     {
+      config: { isOpen: true },
       schema: {
         operationId: 'openapi',
+        security: [],
         summary: 'This document',
         tags: ['operations'],
         response: { 200: { description: 'OpenAPI 3.1.', content: { 'application/yaml': { schema: Type.String() } } } },

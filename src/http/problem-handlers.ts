@@ -26,7 +26,10 @@ export function answerProblems(app: FastifyInstance, paths: PublicPaths): void {
     return sendProblem(reply, problemOf(known, paths, { ...addressOf(request), path: pathOf(request.url) }));
   });
   const methods = new MethodTable();
-  app.addHook('onRoute', ({ method, url }) => methods.add(method, url));
+  app.addHook('onRoute', ({ method, url }) => {
+    // The way in for preflights of every path.
+    if (url !== '*') methods.add(method, url);
+  });
   app.setNotFoundHandler((request, reply) => {
     const about = { path: pathOf(request.url) };
     const allowed = methods.allowedFor(about.path);

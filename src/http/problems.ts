@@ -57,6 +57,7 @@ const RETRY_AFTER_S: Partial<Record<ProblemCode, number>> = {
   rate_limited: 1,
   model_overloaded: 5,
   store_unavailable: 2,
+  identity_unavailable: 2,
   overloaded: 2,
   draining: 1,
 };

@@ -29,10 +29,15 @@ export function eventStream(description: string, schema: TSchema, headers: Heade
 const EVERYWHERE: readonly ProblemCode[] = ['invalid_argument', 'not_acceptable', 'headers_too_large', 'internal'];
 const WITH_BODY: readonly ProblemCode[] = ['payload_too_large', 'unsupported_media_type'];
 const WITH_STORE: readonly ProblemCode[] = ['store_unavailable'];
+const WITH_IDENTITY: readonly ProblemCode[] = ['unauthenticated', 'forbidden', 'identity_unavailable'];
 
 /** The problems of an operation, by status, with their codes. */
 export function problems(options: { hasBody: boolean }, ...codes: readonly ProblemCode[]): Record<number, object> {
-  const all = [...EVERYWHERE, ...WITH_STORE, ...(options.hasBody ? WITH_BODY : []), ...codes];
+  return answersOf([...EVERYWHERE, ...WITH_IDENTITY, ...WITH_STORE, ...(options.hasBody ? WITH_BODY : []), ...codes]);
+}
+
+/** Of an operation that answers with nothing but these. */
+export function answersOf(all: readonly ProblemCode[]): Record<number, object> {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of all) byStatus.set(statusOf(code), [...(byStatus.get(statusOf(code)) ?? []), code]);
   return Object.fromEntries(
@@ -40,7 +45,10 @@ export function problems(options: { hasBody: boolean }, ...codes: readonly Probl
       status,
       {
         description: names.map((code) => `\`${code}\``).join(', '),
-        headers: names.some((code) => RETRY_STATUSES.has(statusOf(code))) ? RETRY_AFTER : {},
+        headers: {
+          ...(RETRY_STATUSES.has(status) ? RETRY_AFTER : {}),
+          ...(CHALLENGE_STATUSES.has(status) ? CHALLENGE : {}),
+        },
         content: { [PROBLEM_MEDIA_TYPE]: { schema: ref(Problem) } },
       },
     ]),
@@ -49,5 +57,8 @@ export function problems(options: { hasBody: boolean }, ...codes: readonly Probl
 
 const RETRY_STATUSES = new Set([409, 429, 503]);
 const RETRY_AFTER: Header = { 'Retry-After': { type: 'integer', description: 'Seconds.' } };
+
+const CHALLENGE_STATUSES = new Set([401, 403]);
+const CHALLENGE: Header = { 'WWW-Authenticate': { type: 'string', description: 'What has to be sent.' } };
 
 export const NO_CONTENT: object = { type: 'null', description: 'Done.' };

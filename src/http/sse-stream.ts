@@ -9,6 +9,8 @@ export interface SseRules {
   readonly heartbeatMs: number;
   /** A client that takes nothing for so long is cut; it can come back and go on. */
   readonly stallMs: number;
+  /** So often it is asked again whether the viewer may still read. */
+  readonly identityRecheckMs: number;
 }
 
 /** Frames that wait are written in pieces of about this size, so that many small ones are one write. */

@@ -43,6 +43,7 @@ const isChat = isIn('chat');
 const isHttp = isIn('http');
 const isAdapter = isIn('adapters');
 const isClient = isIn('client');
+const isIdentity = isIn('identity');
 const PARSER = 'eventsource-parser';
 const adapterOf = (path: string) => path.split('/')[2];
 
@@ -102,10 +103,16 @@ describe('the imports', () => {
     ).toEqual([]);
   });
 
-  it('lead to a concrete adapter from compose.ts only, and from the command over all that is sealed', () => {
-    const composers = ['src/compose.ts', 'src/history-keys.ts'];
+  it('lead to a concrete adapter from compose.ts and its folder only', () => {
+    const composes = (path: string) => path === 'src/compose.ts' || isIn('compose')(path);
+    expect(offences(({ path }, imported) => isAdapter(imported) && !isAdapter(path) && !composes(path))).toEqual([]);
+  });
+
+  it('of who calls lead to itself, to error codes and to the files of operators', () => {
+    const isAllowed = (imported: string) =>
+      isIdentity(imported) || ['src/chat/errors.ts', 'src/config/watched-file.ts'].includes(imported);
     expect(
-      offences(({ path }, imported) => isAdapter(imported) && !isAdapter(path) && !composers.includes(path)),
+      offences(({ path }, imported) => isIdentity(path) && imported.startsWith('src/') && !isAllowed(imported)),
     ).toEqual([]);
   });
 

@@ -85,7 +85,7 @@ test('a port that is taken is said by name', async () => {
 
 test('an address that others can reach needs AUTH written out', () => {
   expect(refused({ HOST: '0.0.0.0' })).toContain('AUTH');
-  expect(refused({ AUTH: 'jwt' })).toContain('AUTH=jwt is not supported');
+  expect(refused({ AUTH: 'jwt' })).toContain('JWT_ISSUER is missing');
 });
 
 test('a file of keys that cannot be read is refused', () => {

@@ -1,4 +1,5 @@
-// The same promises on a Cluster and through Sentinel, and what only those can do to a session.
+// The same promises on a Cluster and through Sentinel, and what only those can do to a session. All of it as the user of
+// deploy/redis-users.acl, who may do no more than the service needs.
 
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +12,7 @@ import {
   startRedisCluster,
   startRedisSentinels,
 } from '../support/redis-topologies.ts';
+import { addUser, REDIS_USER, refusedTo } from '../support/redis-user.ts';
 import { until } from '../support/until.ts';
 import {
   aBatch,
@@ -34,7 +36,7 @@ import { type MakeStore, storeConformance } from './conformance.ts';
 const MANY_SESSIONS = 250;
 
 const configOf = (target: RedisTarget, keyPrefix: string): RedisConfig => {
-  return { target, keyPrefix, commandTimeoutMs: 5000 };
+  return { target, ...REDIS_USER, keyPrefix, commandTimeoutMs: 5000 };
 };
 
 function makeStores(target: () => RedisTarget, clients: () => readonly Redis[]): MakeStore {
@@ -64,6 +66,7 @@ describe('on a Cluster', () => {
   beforeAll(async () => {
     cluster = await startRedisCluster();
     clients = cluster.masters.map((master) => master.client());
+    for (const client of clients) await addUser(client, 'csp-test-');
   });
   afterAll(async () => {
     for (const client of clients) client.disconnect();
@@ -92,7 +95,9 @@ describe('on a Cluster', () => {
     for (const [i, key] of keys.entries()) {
       await store.create(key, aSession(i === 0 ? {} : { seal: { id: `s${i}`, wrappedKey: bytes(`key ${i}`) } }));
     }
-    const seals = new RedisSeals(config, () => undefined);
+    // The service's own user may not look through all keys.
+    const { username: _username, password: _password, ...asOperator } = config;
+    const seals = new RedisSeals(asOperator, () => undefined);
     await until('it is connected', () =>
       seals.ping().then(
         () => true,
@@ -138,6 +143,10 @@ describe('on a Cluster', () => {
     for (const client of clients) await sweep(client, prefix);
   });
 
+  it('whoever connects, asks and watches is refused nothing', async () => {
+    for (const client of clients) expect(await refusedTo(client)).toEqual([]);
+  });
+
   it('a session goes on while its slot moves to another master', async () => {
     const prefix = uniquePrefix();
     const store = await openRedisStore(configOf(target(), prefix));
@@ -157,6 +166,7 @@ describe('on a Cluster', () => {
     expect(await store.finish(key, ending)).toEqual({ outcome: 'finished', version: 2 });
     expect(await logOf(store, key, turn.epoch)).toBe('<0..1><1..2><2..3>');
     expect((await begin(store, key)).history).toHaveLength(3);
+    for (const client of clients) expect(await refusedTo(client)).toEqual([]);
     await store.close();
     for (const client of clients) await sweep(client, prefix);
   });
@@ -187,6 +197,8 @@ describe('on a Cluster', () => {
     for (let i = 0; i < 20; i += 1) expect(await refusalOf(store.read(key))).toBe('store_unavailable');
     expect(performance.now() - began).toBeLessThan(1000);
     await Promise.all(cluster.masters.map((master) => master.start()));
+    // These servers keep their users in memory only.
+    for (const client of clients) await addUser(client, 'csp-test-');
     await until('the store answers', () => store.read(key).catch(() => undefined));
     expect(await store.finish(key, anEnding(turn))).toEqual({ outcome: 'finished', version: 2 });
     expect(await historyOf(store, key)).toHaveLength(3);
@@ -230,7 +242,8 @@ describe('through Sentinel', () => {
 
   beforeAll(async () => {
     sentinels = await startRedisSentinels();
-    clients = [sentinels.master.client()];
+    clients = [sentinels.master.client(), sentinels.replica.client()];
+    for (const client of clients) await addUser(client, 'csp-test-');
   });
   afterAll(async () => {
     for (const client of clients) client.disconnect();
@@ -239,7 +252,7 @@ describe('through Sentinel', () => {
 
   storeConformance(
     'the Redis store behind three sentinels',
-    makeStores(target, () => clients),
+    makeStores(target, () => clients.slice(0, 1)),
     { manySessions: MANY_SESSIONS },
   );
 
@@ -264,9 +277,8 @@ describe('through Sentinel', () => {
     expect(finished).toEqual({ outcome: 'finished', version: 3 });
     await until('the store is ready', () => store.isReady());
     expect(await historyOf(store, key)).toHaveLength(2);
-    const promoted = sentinels.replica.client();
-    expect(await keysUnder(promoted, prefix)).not.toEqual([]);
-    promoted.disconnect();
+    expect(await keysUnder(clients[1] ?? expect.unreachable(), prefix)).not.toEqual([]);
+    for (const client of clients) expect(await refusedTo(client)).toEqual([]);
     await store.close();
   });
 });

@@ -2,6 +2,7 @@
 
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { testIdentity } from './test-identity.ts';
 import { until } from './until.ts';
 
 export interface Answer {
@@ -36,6 +37,7 @@ export function open(url: string, method: string, { body, headers = {}, signal }
     headers: {
       ...(payload ? { 'content-type': 'application/json' } : {}),
       ...(payload && !headers['transfer-encoding'] ? { 'content-length': String(payload.length) } : {}),
+      ...testIdentity(headers),
       ...headers,
     },
   });

@@ -1,6 +1,7 @@
 // An event stream as bytes: what was read, frame by frame, exactly as it came.
 
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { testIdentity } from './test-identity.ts';
 import { until } from './until.ts';
 
 export interface RawOptions {
@@ -17,7 +18,7 @@ export class RawEvents {
 
   constructor(url: string, { after, headers = {} }: RawOptions = {}) {
     const query = after === undefined ? '' : `?after=${encodeURIComponent(after)}`;
-    this.call = request(`${url}${query}`, { agent: false, headers });
+    this.call = request(`${url}${query}`, { agent: false, headers: { ...testIdentity(headers), ...headers } });
     this.call.on('error', () => {
       this.ending ??= 'cut';
     });

@@ -3,6 +3,7 @@
 
 import { type ClientRequest, request } from 'node:http';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { testIdentity } from './test-identity.ts';
 import { until } from './until.ts';
 
 export interface SeenEvent {
@@ -60,7 +61,7 @@ export class ReconnectingClient {
   #connect(): void {
     if (this.#isClosed) return;
     const { urlOf, cutAfter = Number.POSITIVE_INFINITY } = this.#options;
-    const headers = { accept: 'text/event-stream', 'cache-control': 'no-store' };
+    const headers = { accept: 'text/event-stream', 'cache-control': 'no-store', ...testIdentity({}) };
     const call = request(urlOf(this.connections), {
       agent: false,
       headers: { ...headers, ...(this.#lastEventId === '' ? {} : { 'last-event-id': this.#lastEventId }) },

@@ -1,6 +1,7 @@
 // Clients on a bare socket: they read only when they are told to, close only one half, or say what is no HTTP at all.
 
 import { connect, type Socket } from 'node:net';
+import { testIdentity } from './test-identity.ts';
 import { until } from './until.ts';
 
 export interface BareOptions {
@@ -83,6 +84,7 @@ export function bareRequest(path: string, body: unknown, headers: Readonly<Recor
     Host: 'localhost',
     'Content-Type': 'application/json',
     'Content-Length': String(Buffer.byteLength(payload)),
+    ...testIdentity(headers),
     ...headers,
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
@@ -102,6 +104,7 @@ export function unreadStream(url: string, session: string, body: object, options
 export function unreadGet(url: string, path: string, options: BareOptions = {}): BareConnection {
   const connection = new BareConnection(url, options);
   connection.pause();
-  void connection.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+  const identity = Object.entries(testIdentity({})).map(([name, value]) => `${name}: ${value}\r\n`);
+  void connection.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${identity.join('')}Connection: close\r\n\r\n`);
   return connection;
 }

@@ -92,6 +92,11 @@ export function creationKey(prefix: string, owner: string, name: string): string
   return `${prefix}:{${ownerTag(owner)}}:creation:${name}`;
 }
 
+/** Hash: digests of API keys → who holds them. */
+export function apiKeysKey(prefix: string): string {
+  return `${prefix}:api-keys`;
+}
+
 /** Channel: what one replica is told by the others. */
 export function replicaChannel(prefix: string, replica: string): string {
   return `${prefix}:replica:${replica}`;

@@ -90,6 +90,8 @@ function commonOptions(config: RedisConfig) {
     connectTimeout: 2000,
     keepAlive: 10_000,
     noDelay: true,
+    // `CLIENT SETINFO` is unknown to Redis 7.0, and one command more that a user would need (deploy/redis-users.acl).
+    disableClientInfo: true,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt - 1, 5), 1000) + Math.random() * 100,
     // A demoted master answers READONLY until it is left (2: reconnect and send again).
     reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? (2 as const) : false),

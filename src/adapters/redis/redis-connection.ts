@@ -102,9 +102,9 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Replies by which a healthy script or command says that the server cannot serve now. */
+/** Replies by which a healthy script or command says that the server cannot serve now; the last one is a script's NOPERM. */
 const UNAVAILABLE =
-  /^(OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF|NOAUTH|WRONGPASS|NOPERM|MOVED|ASK) ?/;
+  /^(OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF|NOAUTH|WRONGPASS|NOPERM|MOVED|ASK|ERR The user executing the script) ?/;
 
 function translate(error: unknown): ChatError {
   if (error instanceof ChatError) return error;

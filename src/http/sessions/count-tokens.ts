@@ -18,6 +18,7 @@ export const countTokens: Route = (app, { sessions, bodyLimits }) => {
     '/v1/sessions/:sessionId/count-tokens',
     {
       bodyLimit: bodyLimits.contentBytes,
+      config: { isRead: true },
       onRequest: wantsJson,
       preValidation: optionalBody,
       schema: {

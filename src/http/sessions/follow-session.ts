@@ -3,7 +3,7 @@
 
 import type { Route } from '../edge.ts';
 import { cursorIn } from '../event-cursor.ts';
-import { sendEvents } from '../event-stream.ts';
+import { sendView } from '../event-stream.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsEventStream } from '../negotiation.ts';
 import { eventStream, problems } from '../responses.ts';
@@ -41,7 +41,7 @@ export const followSession: Route = (app, { sessions, sse }) => {
       const cursor = cursorIn(request.headers, request.query.after);
       const view = await sessions.open(ownerOf(request), request.params.sessionId).follow(cursor);
       try {
-        await sendEvents(reply, view, sse);
+        await sendView(reply, view, sse);
       } finally {
         view.release();
       }

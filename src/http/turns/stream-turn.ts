@@ -3,7 +3,7 @@
 
 import type { Route } from '../edge.ts';
 import { cursorIn } from '../event-cursor.ts';
-import { sendEvents } from '../event-stream.ts';
+import { sendView } from '../event-stream.ts';
 import { ownerOf } from '../identity.ts';
 import { wantsEventStream } from '../negotiation.ts';
 import { eventStream, NO_CONTENT, problems } from '../responses.ts';
@@ -39,7 +39,7 @@ export const streamTurn: Route = (app, { sessions, sse }) => {
         .view(cursor === undefined ? { turnId } : { turnId, cursor });
       if (!view) return reply.code(204).send();
       try {
-        await sendEvents(reply, view, sse);
+        await sendView(reply, view, sse);
       } finally {
         view.release();
       }

@@ -1,0 +1,67 @@
+// The identity that the configuration asks for, with what it reads from: a file, Redis, or an issuer.
+
+import type { FastifyBaseLogger } from 'fastify';
+import { RedisApiKeys } from '../adapters/redis/redis-api-keys.ts';
+import { watchFileContent } from '../config/watched-file.ts';
+import type { Config, KeyPlace } from '../config.ts';
+import { addressRange } from '../identity/address-range.ts';
+import { parseKeyFile } from '../identity/api-key-records.ts';
+import { ApiKeyIdentity, type ApiKeys } from '../identity/api-keys.ts';
+import { apiKeysIn, byDigest, keyRingIn } from '../identity/api-keys-file.ts';
+import { jsonFetcher } from '../identity/fetch-json.ts';
+import { GatewayIdentity } from '../identity/gateway.ts';
+import { everybody, type Identity } from '../identity/identity.ts';
+import { RemoteKeys } from '../identity/issuer-keys.ts';
+import { JwtIdentity } from '../identity/jwt.ts';
+import type { KeyRing } from '../identity/key-ring.ts';
+import { reporter } from '../reporter.ts';
+
+const monotonic = () => performance.now();
+const now = () => Date.now();
+
+export function openIdentity(config: Config, logger: FastifyBaseLogger): Identity {
+  const { identity } = config;
+  switch (identity.kind) {
+    case 'none':
+      return everybody;
+    case 'api-key':
+      return new ApiKeyIdentity(openKeys(identity.file, config, logger), now);
+    case 'jwt': {
+      const { rules, jwksUrl } = identity;
+      const fetcher = jsonFetcher();
+      const keys = new RemoteKeys({
+        issuer: rules.issuer,
+        ...(jwksUrl === undefined ? {} : { jwksUrl }),
+        fetchJson: (url) => fetcher.fetch(url),
+        now: monotonic,
+        onFailure: reporter(logger, 'the keys of JWT_ISSUER cannot be read'),
+      });
+      return new JwtIdentity({ find: keys.find, close: () => fetcher.close() }, rules, now);
+    }
+    case 'gateway':
+      return new GatewayIdentity(addressRange(config.trustedProxies), identity.rules);
+    default:
+      return identity satisfies never;
+  }
+}
+
+function openKeys(file: string | undefined, { redis }: Config, logger: FastifyBaseLogger): ApiKeys {
+  if (file !== undefined) {
+    const onChange = (problem: string | undefined) => {
+      if (problem === undefined) logger.info('API_KEYS_FILE was read again');
+      else logger.error({ problem }, 'API_KEYS_FILE: the keys of before stay in force');
+    };
+    return apiKeysIn(watchFileContent({ path: file, parse: (text) => byDigest(parseKeyFile(text)), onChange }));
+  }
+  if (!redis) throw new Error('AUTH=api-key without a place for keys is refused by config.ts');
+  return new RedisApiKeys(redis, monotonic, reporter(logger, 'redis connection'));
+}
+
+/** For whoever makes and revokes keys. Fails when there is no place for them, or when it cannot be reached. */
+export async function openKeyRing({ file, redis }: KeyPlace): Promise<KeyRing> {
+  if (file !== undefined) return keyRingIn(file);
+  if (!redis) throw new Error('There is no place for keys: name a file (API_KEYS_FILE), or a Redis (REDIS_URL).');
+  const keys = new RedisApiKeys(redis, monotonic, () => {});
+  await keys.reached();
+  return keys;
+}
