@@ -25,6 +25,7 @@ import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
 import { openIdentity } from './compose/identity.ts';
 import { openPermissions } from './compose/permissions.ts';
+import { openSealed } from './compose/sealed-sessions.ts';
 import type { Config } from './config.ts';
 import { type Emulator, startEmulator } from './emulator/server.ts';
 import { buildApp } from './http/app.ts';
@@ -55,7 +56,9 @@ function newId(): string {
 
 export async function compose(config: Config, logger: FastifyBaseLogger): Promise<Service> {
   const { env, limits } = config;
-  const { store, quotas: counting } = openStore(config, logger);
+  const { store: kept, quotas: counting } = openStore(config, logger);
+  const sealed = openSealed(kept, config, logger);
+  const { store } = sealed;
   const identity = openIdentity(config, logger);
   const { model, emulator } = await openModel(config);
   const paths = { basePath: config.basePath };
@@ -145,6 +148,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       await emulator?.close();
       identity.close();
       await store.close();
+      sealed.close();
     },
   };
 }

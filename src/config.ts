@@ -1,6 +1,7 @@
 // The configuration of the service. The only file that reads the environment; everything wrong is told at once.
 
 import { type Environment, readEnvironment } from './config/environment.ts';
+import { type HistoryKeysFile, readHistoryKeys } from './config/history-keys.ts';
 import { type IdentitySettings, readIdentity, readOrigins, readTrustedProxies } from './config/identity-config.ts';
 import { type Limits, readLimits } from './config/limits-config.ts';
 import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
@@ -12,6 +13,8 @@ export interface Config {
   readonly isProduction: boolean;
   readonly basePath: string;
   readonly redis: RedisSettings | undefined;
+  /** By which contents are encrypted; they are not without. */
+  readonly historyKeys: HistoryKeysFile | undefined;
   readonly identity: IdentitySettings;
   /** Addresses and ranges of gateways. */
   readonly trustedProxies: readonly string[];
@@ -53,20 +56,19 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   }
   const backend = readModelBackend(env, problems);
   const predictModels = readPredictModels(env, problems);
+  const historyKeys = readHistoryKeys(env, problems);
   const identity = readIdentity(env, namesRedis, problems);
   const trustedProxies = readTrustedProxies(env, problems);
   const origins = readOrigins(env, problems);
   const defaultModel = env.DEFAULT_MODEL ?? (backend.kind === 'built-in' ? 'emulator' : undefined);
   const permissions = readPermissions(env, backend, defaultModel, problems);
-  if (env.HISTORY_KEYS_FILE !== undefined) {
-    problems.push('HISTORY_KEYS_FILE: this version does not encrypt contents, and will not pretend to');
-  }
   if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
   return {
     env,
     isProduction,
     basePath: env.PUBLIC_BASE_PATH ?? '',
     redis,
+    historyKeys,
     identity,
     trustedProxies,
     origins,
@@ -92,4 +94,28 @@ export function loadKeyPlace(variables: Readonly<Record<string, string | undefin
   if (problems.length > 0) throw new ConfigError(problems);
   if (env.API_KEYS_FILE !== undefined) return { file: env.API_KEYS_FILE };
   return redis ? { redis } : {};
+}
+
+export interface SealedRedis {
+  readonly redis: RedisSettings;
+  readonly historyKeys: HistoryKeysFile;
+}
+
+/** For what is done to all sessions of a Redis: of the configuration no more than it takes. Fails with a ConfigError. */
+export function loadSealedRedis(variables: Readonly<Record<string, string | undefined>> = process.env): SealedRedis {
+  const { env, problems: invalid } = readEnvironment(variables);
+  const problems = invalid.filter((problem) => /^(REDIS|HISTORY)_/.test(problem));
+  const redis = readRedis(env, problems);
+  const historyKeys = readHistoryKeys(env, problems);
+  if (redis && historyKeys && problems.length === 0) return { redis, historyKeys };
+  if (env.HISTORY_KEYS_FILE === undefined) problems.push('HISTORY_KEYS_FILE is missing');
+  if (!redis) problems.push('REDIS_URL is missing (or REDIS_CLUSTER_NODES, or REDIS_SENTINELS)');
+  throw new ConfigError([...new Set(problems)]);
+}
+
+/** The file of the keys, which need not be there yet. */
+export function historyKeysPath(
+  variables: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
+  return variables.HISTORY_KEYS_FILE || undefined;
 }

@@ -1,10 +1,10 @@
 // npm run keys -- create | list | revoke: the API keys of a service with AUTH=api-key, in its file or in its Redis.
 
 import { parseArgs } from 'node:util';
-import { openKeyRing } from './compose/identity.ts';
+import { openApiKeyStore } from './compose/identity.ts';
 import { loadKeyPlace } from './config.ts';
+import { type ApiKeyStore, type KeyWish, keyId, newKey } from './identity/api-key-store.ts';
 import { isOwner, type Scope } from './identity/identity.ts';
-import { type KeyRing, type KeyWish, keyId, newKey } from './identity/key-ring.ts';
 
 const USAGE = `Usage: npm run keys -- <command>
 
@@ -22,39 +22,39 @@ class UsageError extends Error {}
 
 const { values, positionals } = readArguments();
 try {
-  const ring = await openKeyRing(values.file === undefined ? loadKeyPlace() : { file: values.file });
+  const store = await openApiKeyStore(values.file === undefined ? loadKeyPlace() : { file: values.file });
   try {
-    await run(ring);
+    await run(store);
   } finally {
-    ring.close();
+    store.close();
   }
 } catch (error) {
   const text = error instanceof Error ? error.message : String(error);
   fail(error instanceof UsageError ? `${text}\n\n${USAGE}` : text);
 }
 
-async function run(ring: KeyRing): Promise<void> {
+async function run(store: ApiKeyStore): Promise<void> {
   const [command, id, ...rest] = positionals;
   if (rest.length > 0) throw new UsageError(`Nothing is known of ${rest.join(' ')}.`);
-  if (command === 'create' && id === undefined) await create(ring);
-  else if (command === 'list' && id === undefined) await list(ring);
-  else if (command === 'revoke') await revoke(ring, id);
+  if (command === 'create' && id === undefined) await create(store);
+  else if (command === 'list' && id === undefined) await list(store);
+  else if (command === 'revoke') await revoke(store, id);
   else
     throw new UsageError(
       command === undefined ? 'What is to be done?' : `Nothing is known of ${positionals.join(' ')}.`,
     );
 }
 
-async function create(ring: KeyRing): Promise<void> {
+async function create(store: ApiKeyStore): Promise<void> {
   const { key, kept } = newKey(readWish(), Date.now());
-  await ring.add(kept);
+  await store.add(kept);
   // The key alone goes to stdout, so that it can be piped to where it is needed.
   process.stderr.write(`id ${keyId(kept)}, owner ${kept.owner}; the key is not shown again:\n`);
   process.stdout.write(`${key}\n`);
 }
 
-async function list(ring: KeyRing): Promise<void> {
-  const keys = (await ring.list()).filter(({ owner }) => values.owner === undefined || owner === values.owner);
+async function list(store: ApiKeyStore): Promise<void> {
+  const keys = (await store.list()).filter(({ owner }) => values.owner === undefined || owner === values.owner);
   const sorted = keys.toSorted((a, b) => a.owner.localeCompare(b.owner) || a.sha256.localeCompare(b.sha256));
   const rows = sorted.map((key) => {
     const { owner, scopes = ['chat'], createTime = '-', expireTime = '-' } = key;
@@ -63,17 +63,17 @@ async function list(ring: KeyRing): Promise<void> {
   process.stdout.write(`${[['id', 'scopes', 'created', 'expires', 'owner'].join('\t'), ...rows].join('\n')}\n`);
 }
 
-async function revoke(ring: KeyRing, id: string | undefined): Promise<void> {
+async function revoke(store: ApiKeyStore, id: string | undefined): Promise<void> {
   const { owner } = values;
   if ((id === undefined) === (owner === undefined)) throw new UsageError('revoke takes the id of a key, or --owner.');
-  const matches = (await ring.list()).filter((key) =>
+  const matches = (await store.list()).filter((key) =>
     id === undefined ? key.owner === owner : key.sha256.startsWith(id),
   );
   if (matches.length === 0) throw new Error('There is no such key.');
   if (id !== undefined && matches.length > 1)
     throw new Error(`${matches.length} keys begin like this: say more of the id.`);
   for (const key of matches) {
-    await ring.remove(key.sha256);
+    await store.remove(key.sha256);
     process.stdout.write(`revoked ${keyId(key)}, owner ${key.owner}\n`);
   }
 }

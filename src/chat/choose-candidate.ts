@@ -51,6 +51,7 @@ export async function chooseCandidate(
     return store.choose(key, {
       turnId,
       message: encodeMessage(message),
+      position: stored.messageCount - 1,
       openCalls: openCalls(message),
       record: encodeTurn(withChosenOnly(chosen)),
       fullRecord: encodeTurn(chosen),

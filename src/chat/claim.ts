@@ -1,5 +1,7 @@
 // What it takes to claim a session for a turn, and what can come of it: a part of the port to the store.
 
+import type { Sealed } from './seal.ts';
+
 /** A key by which a caller names one request, so that it can be sent again; and what was sent with it. */
 export interface Idempotency {
   readonly key: string;
@@ -21,7 +23,7 @@ export interface Holder {
   readonly isWaiting: boolean;
 }
 
-export interface LeaveLine {
+export interface LeaveLine extends Sealed {
   readonly turnId: string;
   /** The record that stays. */
   readonly record: Uint8Array;
@@ -36,7 +38,7 @@ export interface QuestionAgain {
   readonly isReplaced: boolean;
 }
 
-export interface BeginTurn {
+export interface BeginTurn extends Sealed {
   readonly turnId: string;
   readonly idempotency?: KeptIdempotency;
   /**

@@ -112,6 +112,7 @@ export function runTurn(
     epoch: begun.epoch,
     version: begun.version,
     question,
+    historyLength: begun.history.length,
     ...(again?.isReplaced ? { replacedTurnId: again.turnId } : {}),
     request,
     isStream,

@@ -104,6 +104,7 @@ function prepare(finishing: TurnToFinish, version: number, endMs: number, deps: 
     record: encodeTurn(withChosenOnly(turn)),
     ...(turn.candidates.length > 1 ? { fullRecord: encodeTurn(turn) } : {}),
     ...(messages ? { messages: [encodeMessage(messages[0]), encodeMessage(messages[1])] } : {}),
+    position: plan.historyLength,
     openCalls: openCalls(messages?.[1]),
     ...(messages && plan.replacedTurnId !== undefined ? { replacedTurnId: plan.replacedTurnId } : {}),
     ...(usage ? { usage } : {}),

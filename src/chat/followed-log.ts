@@ -139,7 +139,10 @@ export class FollowedLog extends FrameLog {
     try {
       await task();
     } catch (error) {
-      if (error instanceof ChatError && error.code === 'session_not_found') this.#endAsDeleted();
+      const code = error instanceof ChatError ? error.code : undefined;
+      if (code === 'session_not_found') this.#endAsDeleted();
+      // What cannot be read now never can: whoever comes back is told so.
+      else if (code === 'internal') this.close();
       else this.#schedule(Math.min(RETRY_MS, this.#deps.rules.followMs));
     }
   }

@@ -2,6 +2,7 @@
 // rules are in `session-store.ts`.
 
 import type { KeptIdempotency } from './claim.ts';
+import type { Sealed } from './seal.ts';
 import type { SessionKey } from './session.ts';
 import type { StoredSession } from './stored-session.ts';
 
@@ -15,6 +16,7 @@ interface HistoryChange {
 /** Everything after the first `length` messages is to go. */
 export interface RewindSession extends HistoryChange {
   readonly length: number;
+  readonly messagesRemoved: number;
   /** Of the messages that go. */
   readonly bytesRemoved: number;
   /** Turns whose messages go: `readTurn` says so from then on. */
@@ -24,9 +26,11 @@ export interface RewindSession extends HistoryChange {
 }
 
 /** Another answer of the turn that owns the last two messages takes the place of the last one. */
-export interface ChooseCandidate extends HistoryChange {
+export interface ChooseCandidate extends HistoryChange, Sealed {
   readonly turnId: string;
   readonly message: Uint8Array;
+  /** How many messages are before it. */
+  readonly position: number;
   readonly openCalls: string;
   /** The record that stays, and the one with all candidates. */
   readonly record: Uint8Array;
@@ -34,8 +38,10 @@ export interface ChooseCandidate extends HistoryChange {
 }
 
 /** Messages that no turn has made are to follow. */
-export interface ImportMessages extends HistoryChange {
+export interface ImportMessages extends HistoryChange, Sealed {
   readonly messages: readonly Uint8Array[];
+  /** How many messages are before them. */
+  readonly position: number;
   readonly openCalls: string;
   readonly historyLimit: { readonly messages: number; readonly bytes: number };
   readonly idempotency?: KeptIdempotency;

@@ -38,6 +38,7 @@ export async function importMessages(
     const messages = broughtMessages(contents, decodeConfig(stored.config).model, deps);
     return store.importMessages(key, {
       messages: messages.map(encodeMessage),
+      position: stored.messageCount,
       openCalls: openCalls(messages.at(-1)),
       historyLimit: { messages: chatLimits.historyMessagesMax, bytes: chatLimits.historyBytesMax },
       ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),

@@ -87,6 +87,7 @@ function stepOf({ length, last, beforeLast, removed }: Tail, target: RewindTarge
   const superseded = new Set(removed.flatMap(({ message }) => message.turnId ?? []));
   return {
     length,
+    messagesRemoved: removed.length,
     bytesRemoved: removed.reduce((sum, { bytes }) => sum + bytes, 0),
     supersededTurnIds: [...superseded],
     ...(isTurn ? { latestTurnId: last.turnId } : {}),

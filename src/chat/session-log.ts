@@ -116,7 +116,9 @@ export class SessionLog implements FrameSource {
         }
         // A ring without news may be that of a deletion.
         if (this.#count === before) await this.#readSession();
-      } catch {
+      } catch (error) {
+        // What cannot be read now never can: whoever comes back is told so.
+        if (isUnreadable(error)) this.close();
         // The store is away: the timer comes back to it.
         break;
       }
@@ -168,7 +170,8 @@ export class SessionLog implements FrameSource {
       if (running && leaseMs <= 0) await reap(this.#key, running);
       else nextMs = Math.min(followMs, leaseMs + 100);
       this.#ring();
-    } catch {
+    } catch (error) {
+      if (isUnreadable(error)) this.close();
       // The store is away.
     }
     if (!this.#hasEnded) this.#schedule(nextMs);
@@ -177,6 +180,10 @@ export class SessionLog implements FrameSource {
   #wake(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+function isUnreadable(error: unknown): boolean {
+  return error instanceof ChatError && error.code === 'internal';
 }
 
 function unlessGone(error: unknown): undefined {

@@ -3,12 +3,14 @@
 // only what it needs to keep order is in the clear: versions, counts, times, ids, states, token sums.
 //
 // Every call may fail with `store_unavailable` (nothing is known of the outcome) and, unless it says otherwise,
-// with `session_not_found`.
+// with `session_not_found`. Calls that bring contents name the seal that they are made for, and throw a `SealMismatch` when
+// the session has another one.
 //
 // What is asked of a session as a whole is here; of its turns in `turn-store.ts`, of its history in `history-store.ts`.
 
 import type { Idempotency, KeptIdempotency } from './claim.ts';
 import type { HistoryStore } from './history-store.ts';
+import type { Seal, Sealed } from './seal.ts';
 import type { Page, SessionKey } from './session.ts';
 import type { StoredSession } from './stored-session.ts';
 import type { TurnStore } from './turn-store.ts';
@@ -25,9 +27,11 @@ export interface CreateSession {
   readonly idempotency?: KeptIdempotency;
   /** How many sessions its owner may have, those that have expired aside. */
   readonly sessionsMax?: number;
+  /** What the contents are sealed with; kept with the session. */
+  readonly seal?: Seal;
 }
 
-export interface UpdateSession {
+export interface UpdateSession extends Sealed {
   readonly config: Uint8Array;
   readonly ttlS: number;
   /** The version that `config` was made from. */
@@ -51,6 +55,12 @@ export interface SessionStore extends TurnStore, HistoryStore {
    */
   create(key: SessionKey, session: CreateSession): Promise<StoredSession>;
 
+  /**
+   * The id under which `create` makes the session of this idempotency key: that which its first call came with. Fails with
+   * `idempotency_mismatch`.
+   */
+  claimCreation(key: SessionKey, idempotency: KeptIdempotency): Promise<string>;
+
   /** The session that a creation of this key has made, as it is now, if there is one. Fails with `idempotency_mismatch`. */
   recallCreation(owner: string, idempotency: Idempotency): Promise<StoredSession | undefined>;
 
@@ -69,6 +79,9 @@ export interface SessionStore extends TurnStore, HistoryStore {
   /** Replaces the configuration. `version_mismatch` when the session has another version than `ifVersion`. */
   update(key: SessionKey, change: UpdateSession): Promise<StoredSession>;
 
+  /** Puts another wrapping around the key of a seal. No change of the session; nothing happens when it has another seal. */
+  rewrap(key: SessionKey, seal: Seal): Promise<void>;
+
   /**
    * Removes every trace; a running turn can never finish afterwards. Fails with `version_mismatch` when the session has another
    * version than `ifVersion`, with `session_not_found` the second time.
@@ -82,6 +95,9 @@ export interface SessionStore extends TurnStore, HistoryStore {
    * but by a lost connection, whose return rings.
    */
   watch(key: SessionKey, ring: (news: News) => void): Promise<Watch>;
+
+  /** Names the session as no other one of this store is named, without telling its owner: what contents are bound to. */
+  addressOf(key: SessionKey): string;
 
   /** Whether the store answers now. Never throws. */
   isReady(): Promise<boolean>;

@@ -1,6 +1,7 @@
 // What a store knows of a session, its history and its turns aside.
 
 import type { Usage } from './language-model.ts';
+import type { Seal } from './seal.ts';
 
 export interface StoredSession {
   readonly sessionId: string;
@@ -12,6 +13,7 @@ export interface StoredSession {
   readonly messageCount: number;
   readonly usage: Usage;
   readonly running?: RunningMark;
+  readonly seal?: Seal;
 }
 
 /** Who holds the session, and until when its producer has promised to be alive. */

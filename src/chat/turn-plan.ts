@@ -44,6 +44,8 @@ export interface TurnPlan {
   readonly epoch: number;
   readonly version: number;
   readonly question: readonly Part[];
+  /** Messages of the history, as the turn sees it. */
+  readonly historyLength: number;
   /** The turn whose messages make room when this one commits. */
   readonly replacedTurnId?: string;
   readonly request: ModelRequest;

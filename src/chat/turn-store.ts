@@ -2,6 +2,7 @@
 
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from './claim.ts';
 import type { Usage } from './language-model.ts';
+import type { Sealed } from './seal.ts';
 import type { Page, SessionKey } from './session.ts';
 import type { TurnEndState } from './turn.ts';
 import type { EventCursor } from './turn-event.ts';
@@ -10,6 +11,7 @@ import type { UsageSums } from './usage-sums.ts';
 
 /** What the ledger holds of a turn. */
 export interface StoredTurn {
+  readonly turnId: string;
   /** With all candidates while they are kept. */
   readonly record: Uint8Array;
   /** It has committed, and its messages have been removed from the history since. */
@@ -42,7 +44,7 @@ export interface CancelRequest {
   readonly keep: Keep;
 }
 
-export interface FinishTurn {
+export interface FinishTurn extends Sealed {
   readonly turnId: string;
   readonly epoch: number;
   readonly state: TurnEndState;
@@ -53,6 +55,8 @@ export interface FinishTurn {
   readonly fullRecord?: Uint8Array;
   /** Question and answer, when they enter the history. */
   readonly messages?: readonly [Uint8Array, Uint8Array];
+  /** How many messages are before them. */
+  readonly position: number;
   readonly openCalls: string;
   /** The turn whose messages go when these enter. */
   readonly replacedTurnId?: string;
@@ -68,7 +72,7 @@ export type Finished =
   | { readonly outcome: 'version_moved'; readonly version: number }
   | Lost;
 
-export interface ReapTurn {
+export interface ReapTurn extends Sealed {
   readonly turnId: string;
   readonly epoch: number;
   readonly record: Uint8Array;
@@ -77,7 +81,7 @@ export interface ReapTurn {
 
 export interface TurnStore {
   /** What `begin` would answer for the sake of the idempotency key alone; `undefined` when the key is new. */
-  recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined>;
+  recall(key: SessionKey, idempotency: Idempotency & Sealed): Promise<Recalled | undefined>;
 
   /** Claim the session for a turn. The history comes with it, as the turn has to see it. */
   begin(key: SessionKey, turn: BeginTurn): Promise<Begun>;
@@ -92,7 +96,7 @@ export interface TurnStore {
   leave(key: SessionKey, turn: LeaveLine): Promise<boolean>;
 
   /** Add frames to the turn's log. Refused to anybody but the turn's own producer. */
-  append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended>;
+  append(key: SessionKey, epoch: number, batch: EventBatch & Sealed): Promise<Appended>;
 
   /**
    * End the turn: write its last events, add its messages if it committed, release the session.

@@ -6,14 +6,14 @@ import { FILE_LOOK_MS, type ReadFile, WatchedFile } from '../config/watched-file
 import type { Config, KeyPlace } from '../config.ts';
 import { addressRange } from '../identity/address-range.ts';
 import { parseKeyFile } from '../identity/api-key-records.ts';
+import type { ApiKeyStore } from '../identity/api-key-store.ts';
 import { ApiKeyIdentity, type ApiKeys } from '../identity/api-keys.ts';
-import { apiKeysIn, byDigest, keyRingIn } from '../identity/api-keys-file.ts';
+import { apiKeyStoreIn, apiKeysIn, byDigest } from '../identity/api-keys-file.ts';
 import { jsonFetcher } from '../identity/fetch-json.ts';
 import { GatewayIdentity } from '../identity/gateway.ts';
 import { everybody, type Identity } from '../identity/identity.ts';
 import { RemoteKeys } from '../identity/issuer-keys.ts';
 import { JwtIdentity } from '../identity/jwt.ts';
-import type { KeyRing } from '../identity/key-ring.ts';
 import { fileReporter, reporter } from '../reporter.ts';
 
 const monotonic = () => performance.now();
@@ -57,8 +57,8 @@ function openKeys(file: ReadFile | undefined, { redis }: Config, logger: Fastify
 }
 
 /** For whoever makes and revokes keys. Fails when there is no place for them, or when it cannot be reached. */
-export async function openKeyRing({ file, redis }: KeyPlace): Promise<KeyRing> {
-  if (file !== undefined) return keyRingIn(file);
+export async function openApiKeyStore({ file, redis }: KeyPlace): Promise<ApiKeyStore> {
+  if (file !== undefined) return apiKeyStoreIn(file);
   if (!redis) throw new Error('There is no place for keys: name a file (API_KEYS_FILE), or a Redis (REDIS_URL).');
   const keys = new RedisApiKeys(redis, monotonic, () => {});
   await keys.reached();

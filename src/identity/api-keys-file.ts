@@ -3,8 +3,8 @@
 import { chmodSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { readTextFile, type WatchedFile } from '../config/watched-file.ts';
 import { formatKeyFile, parseKeyFile } from './api-key-records.ts';
+import type { ApiKeyStore } from './api-key-store.ts';
 import type { ApiKey, ApiKeys } from './api-keys.ts';
-import type { KeyRing } from './key-ring.ts';
 
 export type KeysByDigest = ReadonlyMap<string, ApiKey>;
 
@@ -17,7 +17,7 @@ export function apiKeysIn(file: WatchedFile<KeysByDigest>): ApiKeys {
 }
 
 /** Keys are added to and removed from a file that is whole at every moment; it is made when it is missing. */
-export function keyRingIn(path: string): KeyRing {
+export function apiKeyStoreIn(path: string): ApiKeyStore {
   const list = async () => (existsSync(path) ? parseKeyFile(readTextFile(path)) : []);
   const write = (keys: readonly ApiKey[]) => {
     const next = `${path}.${process.pid}.tmp`;

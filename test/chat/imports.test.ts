@@ -182,7 +182,7 @@ describe('the Lua scripts', () => {
   });
 
   /** Put before other scripts. */
-  const isPart = (path: string) => /\/(prelude|line|changes|usage)\.lua$/.test(path);
+  const isPart = (path: string) => /\/(prelude|seal|line|changes|usage)\.lua$/.test(path);
 
   it('build no key: every command gets one of KEYS, or what the prelude was given', () => {
     const calls = scripts.flatMap(({ path, text }) => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { RedisApiKeys } from '../../src/adapters/redis/redis-api-keys.ts';
-import { newKey } from '../../src/identity/key-ring.ts';
+import { newKey } from '../../src/identity/api-key-store.ts';
 import { EventStream, send } from '../support/client.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { uniquePrefix } from '../support/redis-stores.ts';
@@ -158,20 +158,20 @@ describe('with Redis', () => {
       keyPrefix: REDIS_KEY_PREFIX,
       commandTimeoutMs: 2000,
     };
-    const ring = new RedisApiKeys(
+    const store = new RedisApiKeys(
       config,
       () => performance.now(),
       () => {},
     );
-    await ring.reached();
+    await store.reached();
     await using scene = await startScene({ AUTH: 'api-key', REDIS_URL, REDIS_KEY_PREFIX });
     const { key, kept } = newKey({ owner: 'alice' }, Date.now());
     await until('the service is ready', async () => (await statusOf(scene, bearer(key))) === 401);
-    await ring.add(kept);
+    await store.add(kept);
     await until('the key counts', async () => (await statusOf(scene, bearer(key))) === 200, { deadlineMs: 5000 });
-    await ring.remove(kept.sha256);
+    await store.remove(kept.sha256);
     await until('it is gone', async () => (await statusOf(scene, bearer(key))) === 401, { deadlineMs: 5000 });
-    ring.close();
+    store.close();
   });
 
   test('who calls cannot be told while Redis is away', async () => {

@@ -88,7 +88,7 @@ test('an address that others can reach needs AUTH written out', () => {
   expect(refused({ AUTH: 'jwt' })).toContain('JWT_ISSUER is missing');
 });
 
-test('a file of keys is refused as long as nothing is encrypted', () => {
+test('a file of keys that cannot be read is refused', () => {
   expect(refused({ HISTORY_KEYS_FILE: '/keys.json' })).toContain('HISTORY_KEYS_FILE');
 });
 

@@ -33,13 +33,23 @@ export function aChange(ifVersion: number, given: Partial<UpdateSession> = {}): 
 }
 
 export function aRewind(length: number, ifVersion: number, given: Partial<RewindSession> = {}): RewindSession {
-  return { length, bytesRemoved: 0, supersededTurnIds: [], ifVersion, attempt: randomUUID(), ...given };
+  return {
+    length,
+    messagesRemoved: 0,
+    bytesRemoved: 0,
+    supersededTurnIds: [],
+    ifVersion,
+    attempt: randomUUID(),
+    ...given,
+  };
 }
 
 export function aChoice(turnId: string, ifVersion: number, given: Partial<ChooseCandidate> = {}): ChooseCandidate {
   return {
     turnId,
     message: bytes(`other answer of ${turnId}`),
+    // Of one turn, in a history that began empty.
+    position: 1,
     openCalls: '',
     record: bytes(`ended otherwise ${turnId}`),
     fullRecord: bytes(`all of ${turnId}, other chosen`),
@@ -56,6 +66,7 @@ export function anImport(
 ): ImportMessages {
   return {
     messages: messages.map(bytes),
+    position: 0,
     openCalls: '',
     historyLimit: { messages: 1000, bytes: 1_000_000 },
     ifVersion,
@@ -110,6 +121,7 @@ export function anEnding(turn: BegunTurn, given: Partial<FinishTurn> = {}): Fini
     batch: aBatch(0, 1),
     record: bytes(`ended ${turnId}`),
     messages: [bytes(`question of ${turnId}`), bytes(`answer of ${turnId}`)],
+    position: turn.history.length,
     openCalls: '',
     version: version + 1,
     ...given,
@@ -167,13 +179,18 @@ export async function historyOf(store: SessionStore, key: SessionKey): Promise<r
   return (await store.readMessages(key, { start: 0, count: 1000 })).map(plain);
 }
 
-/** What is said to a question of one byte when exactly the bytes that are there are allowed, and when one more is. */
+/**
+ * What is said to a question of one byte when exactly the bytes that are there are allowed, and when one more is. Each message
+ * costs `bytesBeside` more than it holds.
+ */
 export async function outcomesAtTheLimit(
   store: SessionStore,
   key: SessionKey,
   given: Partial<BeginTurn> = {},
+  bytesBeside = 0,
 ): Promise<readonly string[]> {
-  const { length } = (await historyOf(store, key)).join('');
+  const history = await historyOf(store, key);
+  const length = history.join('').length + bytesBeside * (history.length + 1);
   const outcomes: string[] = [];
   for (const allowed of [length, length + 1]) {
     const turn = aTurn({ question: bytes('q'), historyLimit: { messages: 1000, bytes: allowed }, ...given });

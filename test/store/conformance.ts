@@ -23,6 +23,7 @@ import { lineBehaves } from './conformance/line.ts';
 import { listBehaves } from './conformance/list.ts';
 import { rewindBehaves } from './conformance/rewind.ts';
 import { roomBehaves } from './conformance/room.ts';
+import { sealBehaves } from './conformance/seal.ts';
 import { sessionBehaves } from './conformance/session.ts';
 import { turnListBehaves } from './conformance/turn-list.ts';
 import { usageBehaves } from './conformance/usage.ts';
@@ -35,10 +36,19 @@ export interface StoreUnderTest {
   close(): Promise<readonly string[]>;
 }
 
+export interface ConformanceOptions {
+  readonly manySessions?: number;
+  /** What each record costs beside its bytes. */
+  readonly bytesBeside?: number;
+  /** It seals by itself, and shows no seal. */
+  readonly isSealing?: boolean;
+}
+
 /** Empty stores with `CONFORMANCE_RULES`, new for every test. */
 export type MakeStore = () => Promise<StoreUnderTest>;
 
-export function storeConformance(name: string, makeStore: MakeStore, manySessions = 2000): void {
+export function storeConformance(name: string, makeStore: MakeStore, options: ConformanceOptions = {}): void {
+  const { manySessions = 2000, bytesBeside = 0, isSealing = false } = options;
   describe(`${name}, a SessionStore,`, () => {
     let current: StoreUnderTest;
     beforeEach(async () => {
@@ -55,6 +65,7 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
         return current.other;
       },
       manySessions,
+      bytesBeside,
     };
     sessionBehaves(bench);
     creationBehaves(bench);
@@ -80,5 +91,6 @@ export function storeConformance(name: string, makeStore: MakeStore, manySession
     idempotencyBehaves(bench);
     lineBehaves(bench);
     isolationBehaves(bench);
+    if (!isSealing) sealBehaves(bench);
   });
 }

@@ -4,6 +4,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RedisConfig } from '../../src/adapters/redis/redis-client.ts';
+import { RedisSeals } from '../../src/adapters/redis/redis-seals.ts';
 import { keysUnder, openRedisStore, type RedisTarget, sweep, uniquePrefix } from '../support/redis-stores.ts';
 import {
   type RedisCluster,
@@ -25,6 +26,7 @@ import {
   historyOf,
   isGone,
   logOf,
+  plain,
   refusalOf,
 } from './builders.ts';
 import { CONFORMANCE_RULES } from './conformance/bench.ts';
@@ -74,7 +76,7 @@ describe('on a Cluster', () => {
   storeConformance(
     'the Redis store on three masters',
     makeStores(target, () => clients),
-    MANY_SESSIONS,
+    { manySessions: MANY_SESSIONS },
   );
 
   it('the first commands of a new connection are answered, however many come at once', async () => {
@@ -84,6 +86,36 @@ describe('on a Cluster', () => {
       expect(await Promise.all(reads)).toEqual(Array(50).fill(true));
       await store.close();
     }
+  });
+
+  it('the seals of all sessions are found, on whichever master, and can be wrapped anew', async () => {
+    const config = configOf(target(), uniquePrefix());
+    const store = await openRedisStore(config);
+    const keys = Array.from({ length: 20 }, () => aKey());
+    for (const [i, key] of keys.entries()) {
+      await store.create(key, aSession(i === 0 ? {} : { seal: { id: `s${i}`, wrappedKey: bytes(`key ${i}`) } }));
+    }
+    // The service's own user may not look through all keys.
+    const { username: _username, password: _password, ...asOperator } = config;
+    const seals = new RedisSeals(asOperator, () => undefined);
+    await until('it is connected', () =>
+      seals.ping().then(
+        () => true,
+        () => false,
+      ),
+    );
+    const found = new Map<string, string | undefined>();
+    for await (const { address, seal } of seals.all()) found.set(address, seal?.id);
+    expect(found).toEqual(new Map(keys.map((key, i) => [store.addressOf(key), i === 0 ? undefined : `s${i}`])));
+    for (const [i, key] of keys.entries()) {
+      const isThere = await seals.rewrap(store.addressOf(key), { id: `s${i}`, wrappedKey: bytes(`anew ${i}`) });
+      expect(isThere).toBe(i > 0);
+      if (isThere) expect(plain((await store.read(key)).seal?.wrappedKey ?? bytes(''))).toBe(`anew ${i}`);
+      await store.delete(key);
+    }
+    seals.close();
+    await store.close();
+    for (const client of clients) await sweep(client, config.keyPrefix);
   });
 
   it('each session lives on one slot, and the sessions are spread over the masters', async () => {
@@ -221,7 +253,7 @@ describe('through Sentinel', () => {
   storeConformance(
     'the Redis store behind three sentinels',
     makeStores(target, () => clients.slice(0, 1)),
-    MANY_SESSIONS,
+    { manySessions: MANY_SESSIONS },
   );
 
   // Last: the master is another one afterwards.

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { compose, type Service } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
+import { keysOfRun } from './history-keys.ts';
 import { withTestIdentity } from './test-identity.ts';
 
 export interface LogLine {
@@ -32,7 +33,7 @@ export async function startService(env: Readonly<Record<string, string>> = {}): 
       done();
     },
   });
-  const config = loadConfig(withTestIdentity({ PORT: '0', DRAIN_MS: '2000', ...env }));
+  const config = loadConfig(withTestIdentity({ PORT: '0', DRAIN_MS: '2000', ...keysOfRun(), ...env }));
   const service = await compose(config, pino({ level: 'info', base: null }, sink));
   const url = await service.app.listen({ host: '127.0.0.1', port: 0 });
   let closing: Promise<void> | undefined;

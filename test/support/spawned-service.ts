@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './free-port.ts';
 import { type GuardedProcess, startGuarded } from './guarded-process.ts';
+import { keysOfRun } from './history-keys.ts';
 import { withTestIdentity } from './test-identity.ts';
 import { until } from './until.ts';
 
@@ -45,7 +46,7 @@ export async function spawnService(
   const port = variables.PORT ?? String(await freePort());
   const url = `http://127.0.0.1:${port}`;
   const startedAt = performance.now();
-  const [command, args] = commandOf(withTestIdentity({ DRAIN_MS: '2000', ...variables, PORT: port }));
+  const [command, args] = commandOf(withTestIdentity({ DRAIN_MS: '2000', ...keysOfRun(), ...variables, PORT: port }));
   const folder = await mkdtemp(join(tmpdir(), 'csp-test-service-'));
   const child = await startGuarded(command, args, folder, onOutput);
   await until(

@@ -12,7 +12,7 @@ import {
 } from '../../chat/refusals.ts';
 import type { UpdateSession } from '../../chat/session-store.ts';
 import { recall } from './memory-ledger.ts';
-import { type MemorySession, sizeOf } from './memory-session.ts';
+import { checkSeal, type MemorySession, sizeOf } from './memory-session.ts';
 
 interface Change {
   readonly ifVersion: number;
@@ -25,6 +25,7 @@ const CHANGES_MAX = 16;
 const IMPORT_KEYS_MAX = 1000;
 
 export function update(session: MemorySession, change: UpdateSession): boolean {
+  checkSeal(session, change);
   if (isMade(session, change)) return false;
   if (session.version !== change.ifVersion) throw versionMismatch(session.version);
   noteChange(session, change);
@@ -50,6 +51,7 @@ export function rewind(session: MemorySession, change: RewindSession): boolean {
 }
 
 export function choose(session: MemorySession, choice: ChooseCandidate): boolean {
+  checkSeal(session, choice);
   if (isMade(session, choice)) return false;
   checkIdle(session, choice);
   const { turnId, message, record, fullRecord } = choice;
@@ -67,6 +69,7 @@ export function choose(session: MemorySession, choice: ChooseCandidate): boolean
 
 export function importMessages(session: MemorySession, batch: ImportMessages, nowMs: number): boolean {
   const { messages, idempotency, historyLimit } = batch;
+  checkSeal(session, batch);
   if (isMade(session, batch)) return false;
   const recalled = idempotency && recall(session, idempotency, nowMs);
   if (recalled?.outcome === 'idempotency_mismatch') throw idempotencyMismatch();

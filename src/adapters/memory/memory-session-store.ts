@@ -1,10 +1,12 @@
 // Sessions in this process's memory, for trying the service out: the same promises, as far as one process can keep them.
 
-import type { Idempotency } from '../../chat/claim.ts';
+import { createHash } from 'node:crypto';
+import type { Idempotency, KeptIdempotency } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
 import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
 import { sessionExists, tooManySessions, versionMismatch } from '../../chat/refusals.ts';
+import type { Seal } from '../../chat/seal.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
@@ -28,11 +30,15 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     this.#rules = rules;
   }
 
-  async create(key: SessionKey, given: CreateSession): Promise<StoredSession> {
-    const made = this.shelf.madeBy(key.owner, given.idempotency);
+  async create(key: SessionKey, creation: CreateSession): Promise<StoredSession> {
+    const { idempotency } = creation;
+    // Also known again when the time of its idempotency key is over.
+    const attempt = idempotency ? `${idempotency.key}.${idempotency.fingerprint}` : creation.attempt;
+    const given = { ...creation, attempt };
+    const made = this.shelf.madeBy(key.owner, idempotency);
     if (made) return presentStored(made.sessionId, made.session);
     const taken = this.shelf.find(key);
-    if (taken?.made === given.attempt) return presentStored(key.sessionId, taken);
+    if (taken?.made === attempt) return presentStored(key.sessionId, taken);
     if (taken) throw sessionExists();
     const { sessionsMax = Number.POSITIVE_INFINITY } = given;
     if (this.shelf.countOf(key.owner, sessionsMax) >= sessionsMax) throw tooManySessions(sessionsMax);
@@ -41,8 +47,12 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
       throw new ChatError('overloaded', 'The memory of this process holds no more sessions. Use Redis.');
     }
     const session = this.#newSession(given);
-    this.shelf.add(key, session, given.idempotency);
+    this.shelf.add(key, session, idempotency);
     return presentStored(key.sessionId, session);
+  }
+
+  async claimCreation({ owner, sessionId }: SessionKey, idempotency: KeptIdempotency): Promise<string> {
+    return this.shelf.madeBy(owner, idempotency)?.sessionId ?? sessionId;
   }
 
   async recallCreation(owner: string, idempotency: Idempotency): Promise<StoredSession | undefined> {
@@ -76,6 +86,11 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     return this.#change(key, (session) => update(session, change));
   }
 
+  async rewrap(key: SessionKey, seal: Seal): Promise<void> {
+    const session = this.shelf.find(key);
+    if (session?.seal?.id === seal.id) session.seal = seal;
+  }
+
   async rewind(key: SessionKey, change: RewindSession): Promise<StoredSession> {
     return this.#change(key, (session) => rewind(session, change));
   }
@@ -102,6 +117,10 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
 
   async watch(key: SessionKey, ring: (news: News) => void): Promise<Watch> {
     return this.doorbells.watch(key, ring);
+  }
+
+  addressOf({ owner, sessionId }: SessionKey): string {
+    return `${createHash('sha256').update(owner, 'utf16le').digest('base64url')}:${sessionId}`;
   }
 
   async isReady(): Promise<boolean> {

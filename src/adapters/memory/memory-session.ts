@@ -1,6 +1,7 @@
 // One session in memory.
 
 import type { QuestionAgain } from '../../chat/claim.ts';
+import { type Seal, type Sealed, SealMismatch } from '../../chat/seal.ts';
 import type { CreateSession } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
 import type { EventCursor } from '../../chat/turn-event.ts';
@@ -44,6 +45,7 @@ interface KeptSend {
 
 export interface MemorySession {
   config: Uint8Array;
+  seal?: Seal;
   ttlS: number;
   readonly createTimeMs: number;
   updateTimeMs: number;
@@ -87,6 +89,7 @@ export interface MemorySession {
 export function newSession(given: CreateSession, bornEpoch: number, nowMs: number): MemorySession {
   return {
     config: given.config,
+    ...(given.seal ? { seal: given.seal } : {}),
     ttlS: given.ttlS,
     createTimeMs: nowMs,
     updateTimeMs: nowMs,
@@ -113,7 +116,7 @@ export function newSession(given: CreateSession, bornEpoch: number, nowMs: numbe
 }
 
 export function presentStored(sessionId: string, session: MemorySession): StoredSession {
-  const { running } = session;
+  const { running, seal } = session;
   return {
     sessionId,
     config: session.config,
@@ -126,7 +129,13 @@ export function presentStored(sessionId: string, session: MemorySession): Stored
     ...(running
       ? { running: { turnId: running.turnId, epoch: session.epoch, leaseUntilMs: running.leaseUntilMs } }
       : {}),
+    ...(seal ? { seal } : {}),
   };
+}
+
+/** Contents of another seal are not taken. */
+export function checkSeal({ seal }: MemorySession, { sealId }: Sealed): void {
+  if (seal?.id !== sealId) throw new SealMismatch();
 }
 
 /** Activity: the lifetime slides, and never ends before a running turn. */

@@ -3,6 +3,7 @@
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
 import { invalidPageToken, turnNotFound } from '../../chat/refusals.ts';
+import type { Sealed } from '../../chat/seal.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import { type EventCursor, REAPER_SEQ } from '../../chat/turn-event.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
@@ -20,7 +21,7 @@ import type {
 import type { UsageSums } from '../../chat/usage-sums.ts';
 import { Doorbells } from './doorbells.ts';
 import { type LedgerRules, recall } from './memory-ledger.ts';
-import { eventsAfter, type MemorySession } from './memory-session.ts';
+import { checkSeal, eventsAfter, type MemorySession } from './memory-session.ts';
 import { append, begin, finish, leave, letGo, reap, renew, requestCancel } from './memory-turns.ts';
 import { OwnerUsage } from './owner-usage.ts';
 import { SessionShelf } from './session-shelf.ts';
@@ -41,12 +42,15 @@ export class MemoryTurnStore implements TurnStore {
     this.shelf = new SessionShelf(clock);
   }
 
-  async recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined> {
-    return recall(this.shelf.get(key), idempotency, this.clock.now());
+  async recall(key: SessionKey, idempotency: Idempotency & Sealed): Promise<Recalled | undefined> {
+    const session = this.shelf.get(key);
+    checkSeal(session, idempotency);
+    return recall(session, idempotency, this.clock.now());
   }
 
   async begin(key: SessionKey, turn: BeginTurn): Promise<Begun> {
     const session = this.shelf.get(key);
+    checkSeal(session, turn);
     const begun = begin(session, turn, this.clock.now());
     if (begun.outcome !== 'begun') return begun;
     this.lastEpoch = Math.max(this.lastEpoch, begun.epoch);
@@ -61,14 +65,17 @@ export class MemoryTurnStore implements TurnStore {
   }
 
   async leave(key: SessionKey, turn: LeaveLine): Promise<boolean> {
-    if (!leave(this.shelf.get(key), turn, this.#rules, this.clock.now())) return false;
+    const session = this.shelf.get(key);
+    checkSeal(session, turn);
+    if (!leave(session, turn, this.#rules, this.clock.now())) return false;
     this.doorbells.ring(key);
     return true;
   }
 
-  async append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended> {
+  async append(key: SessionKey, epoch: number, { sealId, ...batch }: EventBatch & Sealed): Promise<Appended> {
     const session = this.shelf.find(key);
     if (!session) return { outcome: 'gone' };
+    checkSeal(session, { sealId });
     const appended = append(session, epoch, batch);
     if (appended.outcome === 'appended') this.doorbells.ring(key, 'frames');
     return appended;
@@ -77,6 +84,7 @@ export class MemoryTurnStore implements TurnStore {
   async finish(key: SessionKey, turn: FinishTurn): Promise<Finished> {
     const session = this.shelf.find(key);
     if (!session) return { outcome: 'gone' };
+    checkSeal(session, turn);
     const { used } = session;
     const finished = finish(session, turn, this.#rules);
     // Not for a resend, which adds nothing.
@@ -104,7 +112,9 @@ export class MemoryTurnStore implements TurnStore {
 
   async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
     const session = this.shelf.find(key);
-    if (!session || !reap(session, turn, this.#rules, this.clock.now())) return false;
+    if (!session) return false;
+    checkSeal(session, turn);
+    if (!reap(session, turn, this.#rules, this.clock.now())) return false;
     this.#stepped(key, session);
     return true;
   }
@@ -162,7 +172,7 @@ export class MemoryTurnStore implements TurnStore {
 
 function storedTurn({ turns, fullRecords }: MemorySession, turnId: string): StoredTurn | undefined {
   const turn = turns.get(turnId);
-  return turn && { record: fullRecords.get(turnId) ?? turn.record, isSuperseded: turn.isSuperseded === true };
+  return turn && { turnId, record: fullRecords.get(turnId) ?? turn.record, isSuperseded: turn.isSuperseded === true };
 }
 
 function placeIn(token: string): number {

@@ -35,8 +35,13 @@ function ownerTag(owner: string): string {
   return createHash('sha256').update(owner, 'utf16le').digest('base64url').slice(0, 22);
 }
 
+/** What keys of the session have between their braces: the same for all of them, and for those of no other session. */
+export function sessionAddress({ owner, sessionId }: SessionKey): string {
+  return `${ownerTag(owner)}:${sessionId}`;
+}
+
 export function sessionKeys(prefix: string, key: SessionKey): SessionKeys {
-  const base = `${prefix}:{${ownerTag(key.owner)}:${key.sessionId}}`;
+  const base = `${prefix}:{${sessionAddress(key)}}`;
   return {
     meta: `${base}:meta`,
     history: `${base}:history`,
@@ -47,6 +52,20 @@ export function sessionKeys(prefix: string, key: SessionKey): SessionKeys {
     idem: `${base}:idem`,
     queue: `${base}:queue`,
   };
+}
+
+/** Pattern: the `meta` keys of all sessions. A prefix has no character that means anything in it. */
+export function metaKeys(prefix: string): string {
+  return `${prefix}:{*:*}:meta`;
+}
+
+export function metaKeyAt(prefix: string, address: string): string {
+  return `${prefix}:{${address}}:meta`;
+}
+
+/** The other way round. */
+export function addressIn(prefix: string, metaKey: string): string {
+  return metaKey.slice(`${prefix}:{`.length, -'}:meta'.length);
 }
 
 /** In the order in which scripts that take all of them declare them. */

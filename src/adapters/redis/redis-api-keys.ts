@@ -4,8 +4,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ChatError } from '../../chat/errors.ts';
 import { parseKeyRecord } from '../../identity/api-key-records.ts';
+import type { ApiKeyStore } from '../../identity/api-key-store.ts';
 import type { ApiKey, ApiKeys } from '../../identity/api-keys.ts';
-import type { KeyRing } from '../../identity/key-ring.ts';
 import { apiKeysKey } from './keys.ts';
 import type { RedisConfig } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
@@ -22,7 +22,7 @@ interface Remembered {
   readonly untilMs: number;
 }
 
-export class RedisApiKeys implements ApiKeys, KeyRing {
+export class RedisApiKeys implements ApiKeys, ApiKeyStore {
   readonly #connection: RedisConnection;
   readonly #hash: string;
   readonly #now: () => number;

@@ -7,6 +7,9 @@ import type { Script } from './scripts.ts';
 
 export type RedisArgument = string | number | Uint8Array;
 
+/** How many keys are looked at in one step: others wait meanwhile. */
+const SCANNED = 500;
+
 export class RedisConnection {
   readonly #client: Redis | Cluster;
   readonly #timeoutMs: number;
@@ -30,6 +33,19 @@ export class RedisConnection {
   /** Same, for a script that only reads: it is served where writes are not, for one while they are paused. */
   query(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<readonly unknown[]> {
     return this.#timed(this.#evaluate(script, keys, args, '_RO')) as Promise<readonly unknown[]>;
+  }
+
+  /** All keys that fit, of every master, page by page; one may come twice. */
+  async *scan(pattern: string): AsyncGenerator<readonly string[]> {
+    for (const node of this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client]) {
+      let cursor = '0';
+      do {
+        const scanned = this.#timed(node.scan(cursor, 'MATCH', pattern, 'COUNT', SCANNED));
+        const [next, keys] = (await scanned) as [string, string[]];
+        yield keys;
+        cursor = next;
+      } while (cursor !== '0');
+    }
   }
 
   /** For subscriptions; it is the caller's to close, unless it is this very connection. */

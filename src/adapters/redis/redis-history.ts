@@ -51,15 +51,16 @@ export class RedisHistory implements HistoryStore {
   }
 
   choose(key: SessionKey, choice: ChooseCandidate): Promise<StoredSession> {
-    const { attempt, ifVersion, turnId, message, openCalls, record, fullRecord } = choice;
-    return this.#change(SCRIPTS.choose, key, [attempt, ifVersion, turnId, message, openCalls, record, fullRecord]);
+    const { attempt, ifVersion, turnId, message, openCalls, record, fullRecord, sealId = '' } = choice;
+    const args = [attempt, ifVersion, turnId, message, openCalls, record, fullRecord, sealId];
+    return this.#change(SCRIPTS.choose, key, args);
   }
 
   importMessages(key: SessionKey, batch: ImportMessages): Promise<StoredSession> {
-    const { attempt, ifVersion, messages, openCalls, historyLimit } = batch;
+    const { attempt, ifVersion, messages, openCalls, historyLimit, sealId = '' } = batch;
     const { key: named = '', fingerprint = '', ttlMs = 0 } = batch.idempotency ?? {};
     const limits = [historyLimit.messages, historyLimit.bytes];
-    const args = [attempt, ifVersion, openCalls, ...limits, named, fingerprint, ttlMs, ...messages];
+    const args = [attempt, ifVersion, openCalls, ...limits, named, fingerprint, ttlMs, ...messages, sealId];
     return this.#change(SCRIPTS.importMessages, key, args);
   }
 

@@ -1,15 +1,17 @@
 // Sessions in Redis. Each port member is one script or one read; all outcomes of scripts are translated here, once.
 
-import type { Idempotency } from '../../chat/claim.ts';
+import type { Idempotency, KeptIdempotency } from '../../chat/claim.ts';
 import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
 import type { RateWindow } from '../../chat/quotas.ts';
 import { sessionExists, sessionNotFound, tooManySessions, versionMismatch } from '../../chat/refusals.ts';
+import type { Seal } from '../../chat/seal.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { CreateSession, News, SessionStore, UpdateSession, Watch } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
 import type { UsageSums } from '../../chat/usage-sums.ts';
 import { attemptOf, Creations } from './creations.ts';
 import { Doorbells } from './doorbells.ts';
+import { sessionAddress } from './keys.ts';
 import { OwnerUsage } from './owner-usage.ts';
 import type { RedisConfig } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
@@ -45,8 +47,8 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
   }
 
   async create(key: SessionKey, session: CreateSession): Promise<StoredSession> {
-    const { idempotency, config, ttlS, openCalls, messages } = session;
-    const sessionId = idempotency ? await this.#creations.claim(key, idempotency) : key.sessionId;
+    const { idempotency, config, ttlS, openCalls, messages, seal } = session;
+    const sessionId = idempotency ? await this.claimCreation(key, idempotency) : key.sessionId;
     const claimed = { ...key, sessionId };
     const attempt = idempotency ? attemptOf(idempotency) : session.attempt;
     await this.#admit(claimed, session, attempt);
@@ -55,6 +57,8 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
       config,
       ttlS * 1000,
       openCalls,
+      seal?.id ?? '',
+      seal?.wrappedKey ?? '',
       ...messages,
     ]);
     if (outcome === 'OK') return this.#readAndNote(claimed);
@@ -66,6 +70,10 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
     if (sessionsMax === undefined || (await this.own.list.admits(key, sessionsMax))) return;
     if (idempotency) this.#creations.forgetSoon(key.owner, attempt);
     throw tooManySessions(sessionsMax);
+  }
+
+  claimCreation(key: SessionKey, idempotency: KeptIdempotency): Promise<string> {
+    return this.#creations.claim(key, idempotency);
   }
 
   async recallCreation(owner: string, idempotency: Idempotency): Promise<StoredSession | undefined> {
@@ -91,11 +99,16 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
   }
 
   async update(key: SessionKey, change: UpdateSession): Promise<StoredSession> {
-    const { attempt, ifVersion, config, ttlS } = change;
-    const [outcome, version] = await this.access.run(SCRIPTS.update, key, [attempt, ifVersion, config, ttlS * 1000]);
+    const { attempt, ifVersion, config, ttlS, sealId = '' } = change;
+    const args = [attempt, ifVersion, config, ttlS * 1000, sealId];
+    const [outcome, version] = await this.access.run(SCRIPTS.update, key, args);
     if (outcome === 'GONE') throw sessionNotFound();
     if (outcome === 'MOVED') throw versionMismatch(number(version));
     return this.#readAndNote(key);
+  }
+
+  async rewrap(key: SessionKey, { id, wrappedKey }: Seal): Promise<void> {
+    await this.access.runOn([this.access.keys(key).meta], SCRIPTS.rewrap, [id, wrappedKey]);
   }
 
   async delete(key: SessionKey, ifVersion?: number): Promise<void> {
@@ -125,6 +138,10 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
 
   watch(key: SessionKey, ring: (news: News) => void): Promise<Watch> {
     return this.own.doorbells.watch(this.access.keys(key).meta, ring);
+  }
+
+  addressOf(key: SessionKey): string {
+    return sessionAddress(key);
   }
 
   async isReady(): Promise<boolean> {

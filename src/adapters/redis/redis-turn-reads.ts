@@ -99,9 +99,9 @@ export class RedisTurnReads {
       redis.call('HMGET', turns, ...turnIds.flatMap((turnId) => [turnId, `${turnId}/superseded`])),
       redis.call('HMGET', newest, ...turnIds),
     ])) as (Uint8Array | null)[][];
-    return turnIds.map((_turnId, index) => {
+    return turnIds.map((turnId, index) => {
       const record = full?.[index] ?? kept?.[2 * index];
-      return record ? { record, isSuperseded: Boolean(kept?.[2 * index + 1]) } : undefined;
+      return record ? { turnId, record, isSuperseded: Boolean(kept?.[2 * index + 1]) } : undefined;
     });
   }
 

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
+import type { Sealed } from '../../chat/seal.ts';
 import type { SessionKey } from '../../chat/session.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type {
@@ -75,6 +76,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
         ttlMs,
         ...line,
         ...again,
+        turn.sealId ?? '',
       ]),
       turn.onBusy === 'waiting' ? [] : this.#readHistory(key, turn),
     ]);
@@ -120,19 +122,19 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     await this.access.run(SCRIPTS.letGo, key, [turnId, attempt]);
   }
 
-  async leave(key: SessionKey, { turnId, record, onlyIfDead }: LeaveLine): Promise<boolean> {
+  async leave(key: SessionKey, { turnId, record, onlyIfDead, sealId = '' }: LeaveLine): Promise<boolean> {
     const { ledgerTurnsMax, ledgerBytesMax } = this.own.rules;
-    const args = [turnId, record, onlyIfDead ? 1 : 0, ledgerTurnsMax, ledgerBytesMax];
+    const args = [turnId, record, onlyIfDead ? 1 : 0, ledgerTurnsMax, ledgerBytesMax, sealId];
     const [outcome] = await this.access.run(SCRIPTS.leave, key, args);
     if (outcome === 'GONE') throw sessionNotFound();
     return outcome === 'LEFT';
   }
 
-  async recall(key: SessionKey, idempotency: Idempotency): Promise<Recalled | undefined> {
+  async recall(key: SessionKey, idempotency: Idempotency & Sealed): Promise<Recalled | undefined> {
     const { meta, idem } = this.access.keys(key);
-    const args = [idempotency.key, idempotency.fingerprint];
-    const [word, turnId] = await this.access.redis.run(SCRIPTS.recall, [meta, idem], args);
-    switch (text(word)) {
+    const args = [idempotency.key, idempotency.fingerprint, idempotency.sealId ?? ''];
+    const [outcome, turnId] = await this.access.runOn([meta, idem], SCRIPTS.recall, args);
+    switch (outcome) {
       case 'SAME':
         return { outcome: 'repeated', turnId: text(turnId) };
       case 'OTHER':
@@ -144,11 +146,11 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     }
   }
 
-  async append(key: SessionKey, epoch: number, batch: EventBatch): Promise<Appended> {
+  async append(key: SessionKey, epoch: number, batch: EventBatch & Sealed): Promise<Appended> {
     const { meta, events } = this.access.keys(key);
-    const args = [epoch, batch.afterSeq, batch.lastSeq, batch.frames, this.own.rules.runningLogTtlMs];
-    const [word, detail] = await this.access.redis.run(SCRIPTS.append, [meta, events], args);
-    const outcome = text(word);
+    const { afterSeq, lastSeq, frames, sealId = '' } = batch;
+    const args = [epoch, afterSeq, lastSeq, frames, this.own.rules.runningLogTtlMs, sealId];
+    const [outcome, detail] = await this.access.runOn([meta, events], SCRIPTS.append, args);
     if (outcome === 'OK') return { outcome: 'appended', ...cancelOf(detail) };
     if (outcome === 'GAP') return { outcome: 'gap', lastSeq: number(detail) };
     return { outcome: outcome === 'FENCED' ? 'fenced' : 'gone' };
@@ -162,7 +164,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
       ...[turn.record, turn.fullRecord ?? '', turn.openCalls, rules.ledgerTurnsMax, rules.ledgerBytesMax],
       ...tokensOf(usage),
       ...[usage ? turn.state : '', turn.replacedTurnId ?? ''],
-      ...(messages ?? []),
+      ...[...(messages ?? []), turn.sealId ?? ''],
     ]);
     switch (outcome) {
       case 'OK':
@@ -187,8 +189,8 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
 
   async requestCancel(key: SessionKey, turnId: string, keep: Keep): Promise<boolean> {
     const { meta, turns } = this.access.keys(key);
-    const [word, epoch, holder, kept] = await this.access.redis.run(SCRIPTS.cancel, [meta, turns], [turnId, keep]);
-    switch (text(word)) {
+    const [outcome, epoch, holder, kept] = await this.access.runOn([meta, turns], SCRIPTS.cancel, [turnId, keep]);
+    switch (outcome) {
       case 'ASKED':
         this.tellProducer(text(holder), { key, epoch: number(epoch), keep: text(kept) as Keep });
         return true;
@@ -214,9 +216,9 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
   }
 
   async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
-    const { turnId, epoch, frame, record } = turn;
+    const { turnId, epoch, frame, record, sealId = '' } = turn;
     const { logTtlMs, ledgerTurnsMax, ledgerBytesMax } = this.own.rules;
-    const args = [turnId, epoch, frame.seq, frame.bytes, record, logTtlMs, ledgerTurnsMax, ledgerBytesMax];
+    const args = [turnId, epoch, frame.seq, frame.bytes, record, logTtlMs, ledgerTurnsMax, ledgerBytesMax, sealId];
     const [outcome, activity, ttl] = await this.access.run(SCRIPTS.reap, key, args);
     if (outcome !== 'REAPED') return false;
     this.own.list.touchSoon(key, number(activity), number(ttl));

@@ -15,6 +15,8 @@ const STORED_FIELDS = [
   'turn',
   'epoch',
   'lease',
+  'seal',
+  'sealkey',
   'tokens:prompt',
   'tokens:output',
   'tokens:thought',
@@ -45,7 +47,7 @@ function storedOf(
   fields: readonly (Uint8Array | null)[],
   aheadMs: number,
 ): StoredSession | undefined {
-  const [config, ttl, ctime, utime, version, count, turn, epoch, lease, ...tokens] = fields;
+  const [config, ttl, ctime, utime, version, count, turn, epoch, lease, seal, wrappedKey, ...tokens] = fields;
   if (!config) return undefined;
   const [promptTokens = 0, outputTokens = 0, thoughtTokens = 0, cachedTokens = 0, totalTokens = 0] = tokens.map(number);
   return {
@@ -58,6 +60,7 @@ function storedOf(
     messageCount: number(count),
     usage: { promptTokens, outputTokens, thoughtTokens, cachedTokens, totalTokens },
     ...(turn ? { running: { turnId: text(turn), epoch: number(epoch), leaseUntilMs: number(lease) + aheadMs } } : {}),
+    ...(seal ? { seal: { id: text(seal), wrappedKey: wrappedKey ?? new Uint8Array() } } : {}),
   };
 }
 

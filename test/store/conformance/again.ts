@@ -88,7 +88,7 @@ export function againBehaves(bench: Bench): void {
     it('has the room that the replaced messages leave', async () => {
       const { store } = bench;
       const { key, turnId } = await answered();
-      const kept = 'hello'.length;
+      const kept = 'hello'.length + 2 * bench.bytesBeside;
       const outcomes = [];
       for (const [messages, room] of [
         [2, 100],
@@ -167,7 +167,7 @@ export function againBehaves(bench: Bench): void {
       const turn = await begin(store, key, replacing(turnId));
       const messages = [bytes('question'), new Uint8Array(length)] as const;
       await store.finish(key, anEnding(turn, { ...replaced(turnId), messages }));
-      expect(await outcomesAtTheLimit(store, key)).toEqual(['history_full', 'begun']);
+      expect(await outcomesAtTheLimit(store, key, {}, bench.bytesBeside)).toEqual(['history_full', 'begun']);
     });
 
     it('that failed, was reaped or was refused leaves everything of the one before as it was', async () => {
@@ -262,7 +262,7 @@ export function againBehaves(bench: Bench): void {
       await store.finish(key, aFailure(turn));
       await store.update(key, aChange(2));
       await store.choose(key, aChoice(committed, 3));
-      await store.importMessages(key, anImport(['a'], 4));
+      await store.importMessages(key, anImport(['a'], 4, { position: 2 }));
       expect(await asked(turn.turnId)).toBe(plain(question));
       expect(await begin(store, key, asking(turn.turnId))).toMatchObject({ version: 5 });
     });

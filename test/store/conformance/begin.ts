@@ -168,7 +168,8 @@ export function beginBehaves(bench: Bench): void {
       const { store, key } = await onSession({ messages: [new Uint8Array(60)] });
       await commitTurn(store, key, { messages: [new Uint8Array(15), new Uint8Array(15)] });
       const ask = (size: number) => {
-        return store.begin(key, aTurn({ question: new Uint8Array(size), historyLimit: { messages: 10, bytes: 100 } }));
+        const historyLimit = { messages: 10, bytes: 100 + 4 * bench.bytesBeside };
+        return store.begin(key, aTurn({ question: new Uint8Array(size), historyLimit }));
       };
       expect(await ask(11)).toEqual({ outcome: 'history_full', messageCount: 3 });
       expect(await ask(10)).toMatchObject({ outcome: 'begun' });

@@ -12,4 +12,6 @@ export interface Bench {
   readonly other: SessionStore;
   /** How many sessions a long list has. */
   readonly manySessions: number;
+  /** What each record costs beside its bytes. */
+  readonly bytesBeside: number;
 }

@@ -26,6 +26,10 @@ import {
 } from '../builders.ts';
 import { type Bench, CONFORMANCE_RULES } from './bench.ts';
 
+/** In place of the last of the five messages that the sessions here have. */
+const choosing = (turnId: string, ifVersion: number, given: Partial<ChooseCandidate> = {}) =>
+  aChoice(turnId, ifVersion, { position: 4, ...given });
+
 export function chooseBehaves(bench: Bench): void {
   /** A session of two turns; the second one has several candidates. Its version is 3. */
   async function answeredTwice(): Promise<{ key: SessionKey; older: string; turnId: string }> {
@@ -43,7 +47,7 @@ export function chooseBehaves(bench: Bench): void {
       const { key, turnId } = await answeredTwice();
       const before = await store.read(key);
       const history = await historyOf(store, key);
-      const chosen = await store.choose(key, aChoice(turnId, 3));
+      const chosen = await store.choose(key, choosing(turnId, 3));
       expect(chosen).toMatchObject({ version: 4, messageCount: 5, usage: before.usage });
       expect(chosen.updateTimeMs).toBeGreaterThanOrEqual(before.updateTimeMs);
       expect(await other.read(key)).toEqual(chosen);
@@ -56,7 +60,7 @@ export function chooseBehaves(bench: Bench): void {
       const { store, other } = bench;
       const { key, turnId } = await answeredTwice();
       const content = Uint8Array.from({ length: 256 }, (_, i) => i);
-      await store.choose(key, aChoice(turnId, 3, { message: content, record: content, fullRecord: content }));
+      await store.choose(key, choosing(turnId, 3, { message: content, record: content, fullRecord: content }));
       expect((await historyOf(other, key)).at(-1)).toBe(plain(content));
       expect(await recordOf(other, key, turnId)).toBe(plain(content));
     });
@@ -64,7 +68,7 @@ export function chooseBehaves(bench: Bench): void {
     it('keeps all candidates until the next commit, and then the chosen one', async () => {
       const { store, other } = bench;
       const { key, turnId } = await answeredTwice();
-      await store.choose(key, aChoice(turnId, 3));
+      await store.choose(key, choosing(turnId, 3));
       await failTurn(store, key);
       expect(await recordOf(other, key, turnId)).toBe(`all of ${turnId}, other chosen`);
       await commitTurn(store, key);
@@ -74,9 +78,9 @@ export function chooseBehaves(bench: Bench): void {
     it('can be done again, and after turns that did not commit', async () => {
       const { store, other } = bench;
       const { key, turnId } = await answeredTwice();
-      await store.choose(key, aChoice(turnId, 3));
+      await store.choose(key, choosing(turnId, 3));
       await failTurn(store, key);
-      await store.choose(key, aChoice(turnId, 4, { message: bytes('the first one again') }));
+      await store.choose(key, choosing(turnId, 4, { message: bytes('the first one again') }));
       expect((await historyOf(other, key)).at(-1)).toBe('the first one again');
       expect(await other.read(key)).toMatchObject({ version: 5, messageCount: 5 });
     });
@@ -84,24 +88,24 @@ export function chooseBehaves(bench: Bench): void {
     it('says which calls are open then', async () => {
       const { store } = bench;
       const { key, turnId } = await answeredTwice();
-      await store.choose(key, aChoice(turnId, 3, { openCalls: '"g"' }));
+      await store.choose(key, choosing(turnId, 3, { openCalls: '"g"' }));
       expect(await store.begin(key, aTurn())).toEqual({ outcome: 'calls_mismatch', openCalls: '"g"' });
-      await store.choose(key, aChoice(turnId, 4));
+      await store.choose(key, choosing(turnId, 4));
       expect(await store.begin(key, aTurn())).toMatchObject({ outcome: 'begun' });
     });
 
     it.each([0, 5, 5000])('counts exactly the bytes of an answer of %i', async (length) => {
       const { store } = bench;
       const { key, turnId } = await answeredTwice();
-      await store.choose(key, aChoice(turnId, 3, { message: new Uint8Array(length) }));
-      expect(await outcomesAtTheLimit(store, key)).toEqual(['history_full', 'begun']);
+      await store.choose(key, choosing(turnId, 3, { message: new Uint8Array(length) }));
+      expect(await outcomesAtTheLimit(store, key, {}, bench.bytesBeside)).toEqual(['history_full', 'begun']);
     });
 
     it('counts the bytes of the record that stays', async () => {
       const { store } = bench;
       const { key, turnId } = await answeredTwice();
-      const quarter = { record: new Uint8Array(CONFORMANCE_RULES.ledgerBytesMax / 4 + 1) };
-      await store.choose(key, aChoice(turnId, 3, quarter));
+      const quarter = { record: new Uint8Array(CONFORMANCE_RULES.ledgerBytesMax / 4 + 1 - bench.bytesBeside) };
+      await store.choose(key, choosing(turnId, 3, quarter));
       for (let i = 0; i < 2; i += 1) await failTurn(store, key, quarter);
       expect(await recordOf(store, key, turnId)).toBe(`all of ${turnId}, other chosen`);
       await failTurn(store, key, quarter);
@@ -115,15 +119,18 @@ export function chooseBehaves(bench: Bench): void {
       await store.finish(key, aFailure(failed));
       const refused = async (id: string, version: number) => {
         const before = [await stateOf(store, key), await recordOf(store, key, turnId)];
-        expect(await refusalOf(other.choose(key, aChoice(id, version)))).toBe('not_latest_turn');
+        expect(await refusalOf(other.choose(key, choosing(id, version)))).toBe('not_latest_turn');
         expect([await stateOf(store, key), await recordOf(store, key, turnId)]).toEqual(before);
       };
       for (const id of [older, failed.turnId, 'nobody']) await refused(id, 3);
-      await store.importMessages(key, anImport(['and'], 3));
+      await store.importMessages(key, anImport(['and'], 3, { position: 5 }));
       await refused(turnId, 4);
       await store.rewind(key, aRewind(3, 4, { supersededTurnIds: [turnId], latestTurnId: older }));
       await refused(turnId, 5);
-      expect(await store.choose(key, aChoice(older, 5))).toMatchObject({ version: 6, messageCount: 3 });
+      expect(await store.choose(key, choosing(older, 5, { position: 2 }))).toMatchObject({
+        version: 6,
+        messageCount: 3,
+      });
       await store.rewind(key, aRewind(0, 6, { supersededTurnIds: [older] }));
       await refused(older, 7);
     });
@@ -134,7 +141,7 @@ export function chooseBehaves(bench: Bench): void {
         const { key, turnId } = await answeredTwice();
         const running = await start(store, key, { answeredCalls: '"f"' });
         const before = await stateOf(store, key);
-        await expect(other.choose(key, aChoice(turnId, 3))).rejects.toMatchObject({
+        await expect(other.choose(key, choosing(turnId, 3))).rejects.toMatchObject({
           code: 'turn_in_progress',
           details: { activeTurnId: running.turnId },
         });
@@ -148,7 +155,7 @@ export function chooseBehaves(bench: Bench): void {
       const { key, turnId } = await answeredTwice();
       const before = await stateOf(store, key);
       for (const ifVersion of [2, 4]) {
-        await expect(store.choose(key, aChoice(turnId, ifVersion))).rejects.toMatchObject({
+        await expect(store.choose(key, choosing(turnId, ifVersion))).rejects.toMatchObject({
           code: 'version_mismatch',
           details: { currentVersion: 3 },
         });
@@ -161,7 +168,7 @@ export function chooseBehaves(bench: Bench): void {
       const { store, other } = bench;
       const { key, turnId } = await answeredTwice();
       const choices: ChooseCandidate[] = Array.from({ length: 20 }, (_, i) =>
-        aChoice(turnId, 3, { message: bytes(`answer ${i}`), fullRecord: bytes(`chosen ${i}`) }),
+        choosing(turnId, 3, { message: bytes(`answer ${i}`), fullRecord: bytes(`chosen ${i}`) }),
       );
       const settled = await Promise.allSettled(
         choices.map((choice, i) => (i % 2 === 0 ? store : other).choose(key, choice)),
@@ -174,7 +181,7 @@ export function chooseBehaves(bench: Bench): void {
     });
 
     it('fails for a session that is not there', async () => {
-      expect(await refusalOf(bench.store.choose(aKey(), aChoice('turn', 1)))).toBe('session_not_found');
+      expect(await refusalOf(bench.store.choose(aKey(), choosing('turn', 1)))).toBe('session_not_found');
     });
   });
 }

@@ -93,6 +93,25 @@ export function creationBehaves(bench: Bench): void {
     });
   });
 
+  describe('claimCreation', () => {
+    const idempotency = (fingerprint = 'same') => ({ key: 'k', fingerprint, ttlMs: 60_000 });
+
+    it('tells the id under which the session is made', async () => {
+      const { store, other } = bench;
+      const key = aKey();
+      expect(await store.claimCreation(key, idempotency())).toBe(key.sessionId);
+      expect((await store.create(key, keyed())).sessionId).toBe(key.sessionId);
+      expect(await other.claimCreation(anotherOf(key.owner), idempotency())).toBe(key.sessionId);
+    });
+
+    it('refuses other contents', async () => {
+      const { store, other } = bench;
+      const key = aKey();
+      await store.create(key, keyed());
+      expect(await refusalOf(other.claimCreation(key, idempotency('another')))).toBe('idempotency_mismatch');
+    });
+  });
+
   describe('recallCreation', () => {
     const recall = (owner: string, fingerprint = 'same') =>
       bench.other.recallCreation(owner, { key: 'k', fingerprint });

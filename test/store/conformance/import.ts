@@ -1,7 +1,7 @@
 // importMessages: messages that no turn has made follow the history.
 
 import { describe, expect, it } from 'vitest';
-import { IMPORTED } from '../../../src/chat/history-store.ts';
+import { IMPORTED, type ImportMessages } from '../../../src/chat/history-store.ts';
 import type { SessionKey } from '../../../src/chat/session.ts';
 import { until } from '../../support/until.ts';
 import {
@@ -46,7 +46,7 @@ export function importBehaves(bench: Bench): void {
     it('appends the messages in their order, and makes one version', async () => {
       const { store, other, key } = await onSession({ messages: [bytes('hello')] });
       const before = await store.read(key);
-      const after = await store.importMessages(key, anImport(['a', 'b', 'c'], 1));
+      const after = await store.importMessages(key, anImport(['a', 'b', 'c'], 1, { position: 1 }));
       expect(after).toMatchObject({ version: 2, messageCount: 4, usage: before.usage });
       expect(after.updateTimeMs).toBeGreaterThanOrEqual(before.updateTimeMs);
       expect(await other.read(key)).toEqual(after);
@@ -65,7 +65,7 @@ export function importBehaves(bench: Bench): void {
       const { store, key } = await onSession({ openCalls: '"f"' });
       await store.importMessages(key, anImport(['a'], 1, { openCalls: '"g"' }));
       expect(await store.begin(key, aTurn())).toEqual({ outcome: 'calls_mismatch', openCalls: '"g"' });
-      await store.importMessages(key, anImport(['b'], 2));
+      await store.importMessages(key, anImport(['b'], 2, { position: 1 }));
       expect(await store.begin(key, aTurn())).toMatchObject({ outcome: 'begun' });
     });
 
@@ -91,26 +91,25 @@ export function importBehaves(bench: Bench): void {
 
     it('counts exactly the bytes that it adds', async () => {
       const { store, key } = await onSession({ messages: [bytes('hello')] });
-      await store.importMessages(key, anImport(['', 'abc', 'x'.repeat(5000)], 1));
-      expect(await outcomesAtTheLimit(store, key)).toEqual(['history_full', 'begun']);
+      await store.importMessages(key, anImport(['', 'abc', 'x'.repeat(5000)], 1, { position: 1 }));
+      expect(await outcomesAtTheLimit(store, key, {}, bench.bytesBeside)).toEqual(['history_full', 'begun']);
     });
 
     it('is refused when there would be more messages or bytes than allowed, and fits when there are just so many', async () => {
       const { store, key } = await onSession({ messages: [bytes('hello')] });
       const before = await stateOf(store, key);
-      for (const historyLimit of [
+      const added = (limit: ImportMessages['historyLimit']) =>
+        anImport(['ab', 'cd'], 1, { position: 1, historyLimit: limit });
+      const bytesBeside = 3 * bench.bytesBeside;
+      for (const limit of [
         { messages: 2, bytes: 1000 },
-        { messages: 100, bytes: 8 },
+        { messages: 100, bytes: 8 + bytesBeside },
       ]) {
-        expect(await refusalOf(store.importMessages(key, anImport(['ab', 'cd'], 1, { historyLimit })))).toBe(
-          'history_full',
-        );
+        expect(await refusalOf(store.importMessages(key, added(limit)))).toBe('history_full');
       }
       expect(await stateOf(store, key)).toEqual(before);
-      const historyLimit = { messages: 3, bytes: 9 };
-      expect(await store.importMessages(key, anImport(['ab', 'cd'], 1, { historyLimit }))).toMatchObject({
-        messageCount: 3,
-      });
+      const limit = { messages: 3, bytes: 9 + bytesBeside };
+      expect(await store.importMessages(key, added(limit))).toMatchObject({ messageCount: 3 });
     });
 
     it('is refused while a turn runs, dead or alive, and changes nothing', async () => {
@@ -227,7 +226,7 @@ export function importBehaves(bench: Bench): void {
     it('keeps a key that was used a second time, after its time, as long as any other', async () => {
       const { store, key } = await onSession();
       await store.importMessages(key, anImport(['a'], 1, keyed('k', 'one', 1)));
-      await store.importMessages(key, anImport(['a'], 2, keyed('sent', 'one', 1)));
+      await store.importMessages(key, anImport(['a'], 2, { position: 1, ...keyed('sent', 'one', 1) }));
       await until('they are new', async () => !(await recall(key, 'k', 'one')) && !(await recall(key, 'sent', 'one')));
       const turn = await begin(store, key, keyed('sent', 'two'));
       await store.finish(key, anEnding(turn));

@@ -93,11 +93,12 @@ export function rewindBehaves(bench: Bench): void {
       const messages = await historyOf(store, key);
       const bytesRemoved = messages.slice(3).join('').length;
       const kept = messages.slice(0, 3).join('').length;
-      await store.rewind(key, aRewind(3, 3, { bytesRemoved }));
+      const { bytesBeside } = bench;
+      await store.rewind(key, aRewind(3, 3, { messagesRemoved: messages.length - 3, bytesRemoved }));
       const question = bytes('q');
-      const full = aTurn({ question, historyLimit: { messages: 1000, bytes: kept } });
+      const full = aTurn({ question, historyLimit: { messages: 1000, bytes: kept + 4 * bytesBeside } });
       expect(await store.begin(key, full)).toEqual({ outcome: 'history_full', messageCount: 3 });
-      const fits = aTurn({ question, historyLimit: { messages: 5, bytes: kept + 1 } });
+      const fits = aTurn({ question, historyLimit: { messages: 5, bytes: kept + 4 * bytesBeside + 1 } });
       expect((await store.begin(key, fits)).outcome).toBe('begun');
     });
 

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { type ApiKey, digestOf } from './api-keys.ts';
 import type { Scope } from './identity.ts';
 
-export interface KeyRing {
+export interface ApiKeyStore {
   list(): Promise<readonly ApiKey[]>;
   add(key: ApiKey): Promise<void>;
   /** Idempotent: one that is not there stays away. */
