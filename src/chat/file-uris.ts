@@ -50,8 +50,8 @@ export function isAllowedUri(uri: unknown, allowed: readonly string[]): boolean 
 
 /**
  * What some reader drops (control characters, line separators, white space at the ends), takes for a slash (a backslash),
- * folds away with the folder before it (`.` and `..`, also with a matrix parameter, also escaped), or finds after decoding
+ * folds away with the folder before it (`.` and `..`, also before a matrix parameter or a space, also escaped), or finds after decoding
  * twice.
  */
 const MISREAD =
-  /^\s|\s$|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]|(?:\/|%2f|%5c)(?:\.|%2e){1,2}(?:[/;?#]|%2f|%5c|%3b|$)|%(?:25)+(?:2e|2f|5c)|%(?:[01][0-9a-f]|7f)/iu;
+  /^\s|\s$|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]|(?:\/|%2f|%5c)(?:\.|%2e){1,2}(?:[/;?#\s]|%2f|%5c|%3b|%20|$)|%(?:25)+(?:2e|2f|5c)|%(?:[01][0-9a-f]|7f)/iu;

@@ -53,6 +53,8 @@ describe('a file', () => {
     'gs://ours/.\t./evil/a',
     'gs://ours/a\n',
     'gs://ours/.. ',
+    'gs://ours/.. ?a',
+    'gs://ours/..%20/a',
     'gs://ours/a\u0000',
     'gs://ours/a%00',
     'gs://ours/a%0d%0aX: y',
