@@ -1,5 +1,6 @@
 // What callers may name: refused wherever it can be named, before the model is asked, and as of now.
 
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,6 +75,27 @@ describe('MODEL_ALLOW_FILE', () => {
     await write({ 'somebody-else': [] });
     await using free = await startScene({ MODEL_ALLOW_FILE: file });
     expect((await free.client.post('/v1/sessions', { model: 'anything' })).status).toBe(201);
+  });
+
+  it('tells callers apart by the owner that their key belongs to', async () => {
+    const sha256 = (key: string) => createHash('sha256').update(key).digest('hex');
+    const keys = ['alice', 'bob', 'carol'].map((owner) => ({ owner, sha256: sha256(`key of ${owner}`) }));
+    const keyFile = join(folder, 'keys.json');
+    await writeFile(keyFile, JSON.stringify(keys));
+    await write({ alice: ['a'], bob: ['a', 'b'], '*': [] });
+    await using scene = await startScene({ AUTH: 'api-key', API_KEYS_FILE: keyFile, MODEL_ALLOW_FILE: file });
+    const create = async (owner: string, model: string) => {
+      return (await scene.client.post('/v1/sessions', { model }, { 'x-api-key': `key of ${owner}` })).status;
+    };
+    const models = ['a', 'b'];
+    const statuses = await Promise.all(
+      ['alice', 'bob', 'carol'].map((owner) => Promise.all(models.map((model) => create(owner, model)))),
+    );
+    expect(statuses).toEqual([
+      [201, 403],
+      [201, 201],
+      [403, 403],
+    ]);
   });
 
   it('holds for sessions that are there when it changes: no turn, no count, and all else can still be done', async () => {
