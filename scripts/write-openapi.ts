@@ -52,7 +52,7 @@ async function document(): Promise<string> {
     load: { eventLoopDelayMs: 0, heapBytes: 0, rssBytes: 0 },
     streamHeadersDelayMs: 1,
     identity: everybody,
-    browsers: { origins: [], takesCookies: false },
+    browsers: { origins: [], takesCookies: false, isPrivate: false },
     health: { isReady: async () => true, isDraining: () => false },
     server: {
       headersTimeoutMs: 1,
@@ -60,7 +60,7 @@ async function document(): Promise<string> {
       jsonDepthMax: 64,
       jsonValuesMax: 200_000,
       urlLengthMax: 8192,
-      trustedProxies: [],
+      isGateway: () => false,
       connectionsMax: 0,
     },
     drain: async () => {},

@@ -33,6 +33,7 @@ import type { Edge } from './http/edge.ts';
 import { logTurn } from './http/logging.ts';
 import { turnProblem } from './http/problems.ts';
 import { StreamPlaces } from './http/stream-places.ts';
+import { addressRange } from './identity/address-range.ts';
 import { reporter } from './reporter.ts';
 
 export interface Service {
@@ -59,7 +60,8 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
   const { store: kept, quotas: counting } = openStore(config, logger);
   const sealed = openSealed(kept, config, logger);
   const { store } = sealed;
-  const identity = openIdentity(config, logger);
+  const gateways = addressRange(config.trustedProxies);
+  const identity = openIdentity(config, gateways, logger);
   const { model, emulator } = await openModel(config);
   const paths = { basePath: config.basePath };
   const turnDependencies = {
@@ -121,7 +123,11 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     },
     streamHeadersDelayMs: env.STREAM_HEADERS_DELAY_MS,
     identity,
-    browsers: { origins: config.origins, takesCookies: config.identity.kind === 'gateway' },
+    browsers: {
+      origins: config.origins,
+      takesCookies: config.identity.kind === 'gateway',
+      isPrivate: env.AUTH === undefined,
+    },
     health: { isReady: () => store.isReady(), isDraining: () => running.isDraining },
     server: {
       headersTimeoutMs: env.HEADERS_TIMEOUT_MS,
@@ -129,7 +135,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
       jsonDepthMax: env.JSON_DEPTH_MAX,
       jsonValuesMax: env.JSON_VALUES_MAX,
       urlLengthMax: env.URL_LENGTH_MAX,
-      trustedProxies: config.trustedProxies,
+      isGateway: gateways.includes,
       connectionsMax: limits.connectionsMax,
     },
     drain() {

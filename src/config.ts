@@ -2,7 +2,13 @@
 
 import { type Environment, readEnvironment } from './config/environment.ts';
 import { type HistoryKeysFile, readHistoryKeys } from './config/history-keys.ts';
-import { type IdentitySettings, readIdentity, readOrigins, readTrustedProxies } from './config/identity-config.ts';
+import {
+  type IdentitySettings,
+  readIdentity,
+  readOrigins,
+  readTrustedProxies,
+  unusedOfIdentity,
+} from './config/identity-config.ts';
 import { type Limits, readLimits } from './config/limits-config.ts';
 import { type ModelBackend, readModelBackend, readPredictModels } from './config/model-config.ts';
 import { type PermissionSettings, readPermissions } from './config/permission-config.ts';
@@ -25,7 +31,7 @@ export interface Config {
   readonly predictModels: readonly string[];
   readonly permissions: PermissionSettings;
   readonly limits: Limits;
-  /** Variables that are set but mean nothing to this version. */
+  /** Variables that are set and change nothing: in this version, or with this `AUTH`. */
   readonly ignored: readonly string[];
 }
 
@@ -77,7 +83,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     defaultModel,
     permissions,
     limits: readLimits(env),
-    ignored: NOT_SUPPORTED.filter((name) => variables[name]),
+    ignored: [...NOT_SUPPORTED.filter((name) => variables[name]), ...unusedOfIdentity(env)],
   };
 }
 

@@ -49,7 +49,7 @@ async function create(store: ApiKeyStore): Promise<void> {
   const { key, kept } = newKey(readWish(), Date.now());
   await store.add(kept);
   // The key alone goes to stdout, so that it can be piped to where it is needed.
-  process.stderr.write(`id ${keyId(kept)}, owner ${kept.owner}; the key is not shown again:\n`);
+  process.stderr.write(`id ${keyId(kept)}, owner ${JSON.stringify(kept.owner)}; the key is not shown again:\n`);
   process.stdout.write(`${key}\n`);
 }
 
@@ -66,27 +66,28 @@ async function list(store: ApiKeyStore): Promise<void> {
 async function revoke(store: ApiKeyStore, id: string | undefined): Promise<void> {
   const { owner } = values;
   if ((id === undefined) === (owner === undefined)) throw new UsageError('revoke takes the id of a key, or --owner.');
+  // An empty one, of a variable that is not set, would be the beginning of every key.
+  if (id !== undefined && !/^[0-9a-f]{6,64}$/.test(id))
+    throw new UsageError('An id has at least 6 digits, as list shows it.');
   const matches = (await store.list()).filter((key) =>
     id === undefined ? key.owner === owner : key.sha256.startsWith(id),
   );
   if (matches.length === 0) throw new Error('There is no such key.');
   if (id !== undefined && matches.length > 1)
     throw new Error(`${matches.length} keys begin like this: say more of the id.`);
-  for (const key of matches) {
-    await store.remove(key.sha256);
-    process.stdout.write(`revoked ${keyId(key)}, owner ${key.owner}\n`);
-  }
+  await store.remove(matches.map(({ sha256 }) => sha256));
+  for (const key of matches) process.stdout.write(`revoked ${keyId(key)}, owner ${JSON.stringify(key.owner)}\n`);
 }
 
 function readWish(): KeyWish {
   const { owner, scopes, 'expires-in': expiresIn } = values;
   if (!isOwner(owner)) throw new UsageError('--owner is missing, or longer than 512 characters.');
-  const words = (scopes ?? '').split(',').filter((word) => word !== '');
+  const words = scopes?.split(',').map((word) => word.trim());
   const isScope = (word: string): word is Scope => word === 'chat' || word === 'read';
-  if (!words.every(isScope)) throw new UsageError('--scopes is chat, read, or chat,read.');
+  if (words && !words.every(isScope)) throw new UsageError('--scopes is chat, read, or chat,read.');
   const expireTime =
     expiresIn === undefined ? {} : { expireTime: new Date(Date.now() + spanMs(expiresIn)).toISOString() };
-  return { owner, ...(words.length > 0 ? { scopes: words } : {}), ...expireTime };
+  return { owner, ...(words ? { scopes: words } : {}), ...expireTime };
 }
 
 function spanMs(text: string): number {

@@ -29,7 +29,7 @@ process.on('unhandledRejection', (error) => die('unhandled rejection', error));
 
 const service = await compose(config, logger);
 const url = await listen();
-for (const name of config.ignored) logger.warn({ variable: name }, 'this version does not know this variable');
+for (const name of config.ignored) logger.warn({ variable: name }, 'this variable is set and changes nothing');
 process.stdout.write(banner(config, url));
 
 let drainsSince: number | undefined;

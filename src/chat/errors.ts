@@ -57,6 +57,8 @@ export interface ChatErrorDetails {
   readonly activeTurnId?: string;
   /** The version the session has now (`version_mismatch`). */
   readonly currentVersion?: number;
+  /** A key or token was sent, and is not good; otherwise there was none (`unauthenticated`). */
+  readonly isCredentialRefused?: boolean;
   /** Facts for the operator's log, never for a client. */
   readonly diagnosis?: string;
 }

@@ -4,7 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { RedisApiKeys } from '../adapters/redis/redis-api-keys.ts';
 import { FILE_LOOK_MS, type ReadFile, WatchedFile } from '../config/watched-file.ts';
 import type { Config, KeyPlace } from '../config.ts';
-import { addressRange } from '../identity/address-range.ts';
+import type { AddressRange } from '../identity/address-range.ts';
 import { parseKeyFile } from '../identity/api-key-records.ts';
 import type { ApiKeyStore } from '../identity/api-key-store.ts';
 import { ApiKeyIdentity, type ApiKeys } from '../identity/api-keys.ts';
@@ -19,7 +19,7 @@ import { fileReporter, reporter } from '../reporter.ts';
 const monotonic = () => performance.now();
 const now = () => Date.now();
 
-export function openIdentity(config: Config, logger: FastifyBaseLogger): Identity {
+export function openIdentity(config: Config, gateways: AddressRange, logger: FastifyBaseLogger): Identity {
   const { identity } = config;
   switch (identity.kind) {
     case 'none':
@@ -36,10 +36,10 @@ export function openIdentity(config: Config, logger: FastifyBaseLogger): Identit
         now: monotonic,
         onFailure: reporter(logger, 'the keys of JWT_ISSUER cannot be read'),
       });
-      return new JwtIdentity({ find: keys.find, close: () => fetcher.close() }, rules, now);
+      return new JwtIdentity({ find: keys.find, renew: () => keys.renew(), close: () => fetcher.close() }, rules, now);
     }
     case 'gateway':
-      return new GatewayIdentity(addressRange(config.trustedProxies), identity.rules);
+      return new GatewayIdentity(gateways, identity.rules);
     default:
       return identity satisfies never;
   }

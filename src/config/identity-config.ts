@@ -17,15 +17,18 @@ export type IdentitySettings =
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
-/** They mean something with one kind of identity only: without `AUTH`, somebody believes to be protected who is not. */
-const OF_KINDS = [
-  'API_KEYS_FILE',
-  'JWT_ISSUER',
-  'JWT_AUDIENCE',
-  'JWT_JWKS_URL',
-  'GATEWAY_SECRET',
-  'GATEWAY_SECRET_FILE',
-] as const;
+/** They mean something with one kind of identity only. */
+const OF_KIND = {
+  'api-key': ['API_KEYS_FILE'],
+  jwt: ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'],
+  gateway: ['GATEWAY_SCOPE_HEADER', 'GATEWAY_SECRET', 'GATEWAY_SECRET_FILE'],
+} as const satisfies Record<string, readonly (keyof Environment)[]>;
+
+/** Those that are set and say nothing to the kind of identity that is chosen. */
+export function unusedOfIdentity(env: Environment): readonly string[] {
+  const others = Object.entries(OF_KIND).filter(([kind]) => kind !== env.AUTH);
+  return others.flatMap(([, names]) => names).filter((name) => env[name] !== undefined);
+}
 
 /** What is wrong is added to `problems`, named by its variable. */
 export function readIdentity(env: Environment, hasRedis: boolean, problems: string[]): IdentitySettings {
@@ -40,7 +43,8 @@ export function readIdentity(env: Environment, hasRedis: boolean, problems: stri
       if (!LOOPBACK.test(env.HOST)) {
         problems.push(`AUTH has to be written out (AUTH=none) because HOST=${env.HOST} can be reached from elsewhere`);
       }
-      for (const name of OF_KINDS) if (env[name] !== undefined) problems.push(`${name} is set, but AUTH is not`);
+      // Somebody believes to be protected who is not.
+      for (const name of unusedOfIdentity(env)) problems.push(`${name} is set, but AUTH is not`);
       return { kind: 'none' };
     default:
       return { kind: 'none' };
@@ -90,12 +94,22 @@ function readJwt(env: Environment, problems: string[]): IdentitySettings {
   return { kind: 'jwt', rules, ...(jwksUrl === undefined ? {} : { jwksUrl }) };
 }
 
+const OTHER_HEADERS = ['host', 'connection', 'content-type', 'content-length', 'cookie', 'origin', 'x-gateway-secret'];
+
 function readGateway(env: Environment, problems: string[]): IdentitySettings {
   const given = secret('GATEWAY_SECRET', env, problems);
   if (env.TRUST_PROXY === undefined) {
     problems.push('TRUST_PROXY is missing: with AUTH=gateway everybody could say who they are, so name its addresses');
   }
   if (given === '') problems.push('GATEWAY_SECRET_FILE is empty');
+  // Other characters arrive as they are written by whoever sends them: the secret would never be the same.
+  if (given !== undefined && !/^[\x21-\x7e]*$/.test(given)) {
+    problems.push('GATEWAY_SECRET may hold visible ASCII characters only');
+  }
+  const names = [env.GATEWAY_OWNER_HEADER, env.GATEWAY_SCOPE_HEADER ?? ''].map((name) => name.toLowerCase());
+  if (names.some((name) => OTHER_HEADERS.includes(name)) || names[0] === names[1]) {
+    problems.push('GATEWAY_OWNER_HEADER, GATEWAY_SCOPE_HEADER: each has to be a header of its own, for nothing else');
+  }
   const { GATEWAY_SCOPE_HEADER: scopeHeader } = env;
   const rules = {
     ownerHeader: env.GATEWAY_OWNER_HEADER.toLowerCase(),

@@ -1,7 +1,7 @@
 // A file that may change while the service runs, such as a mounted secret or configuration map.
 
-import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 
 export interface WatchedFileOptions<Value> {
   readonly path: string;
@@ -25,6 +25,8 @@ export class WatchedFile<Value> {
   /** What was seen last: the text, or why there is none. */
   #seen: string;
   #isReading = false;
+  /** Of a version that was read when it was no longer new. */
+  #stamp: string | undefined;
 
   constructor(options: WatchedFileOptions<Value>) {
     this.#options = options;
@@ -46,7 +48,8 @@ export class WatchedFile<Value> {
     if (this.#isReading) return;
     this.#isReading = true;
     try {
-      const text = await readFile(this.#options.path, 'utf8');
+      const text = await this.#read();
+      if (text === undefined) return;
       this.#take(textSeen(text), () => this.#options.parse(text));
     } catch (error) {
       this.#take(`error ${error}`, () => {
@@ -55,6 +58,19 @@ export class WatchedFile<Value> {
     } finally {
       this.#isReading = false;
     }
+  }
+
+  /** `undefined` when it is surely the same as before. Otherwise it is read: its times say nothing about the last moments. */
+  async #read(): Promise<string | undefined> {
+    const { path } = this.#options;
+    const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = await stat(path, { bigint: true });
+    const stamp = [dev, ino, size, mtimeNs, ctimeNs].join();
+    if (stamp === this.#stamp) return undefined;
+    this.#stamp = undefined;
+    if (size > FILE_BYTES_MAX) throw new Error(`is larger than ${FILE_BYTES_MAX} bytes`);
+    const text = await readFile(path, 'utf8');
+    if (Date.now() - Number(ctimeMs) > SETTLED_MS) this.#stamp = stamp;
+    return text;
   }
 
   #take(seen: string, parse: () => Value): void {
@@ -77,14 +93,21 @@ function textSeen(text: string): string {
 /** A promise to operators is that changes count within 5 s. */
 export const FILE_LOOK_MS = 1000;
 
+/** More would block everything else for seconds while it is read. */
+const FILE_BYTES_MAX = 16 * 1024 ** 2;
+/** Two versions can have the same times within the tick of a file system. */
+const SETTLED_MS = 3000;
+
 /** As it was when it was read first. */
 export interface ReadFile {
   readonly path: string;
   readonly text: string;
 }
 
-/** Throws an Error that says by which code it cannot be read. */
+/** Throws an Error that says by which code it cannot be read, or that it is too large. */
 export function readTextFile(path: string): string {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > FILE_BYTES_MAX) throw new Error(`is larger than ${FILE_BYTES_MAX} bytes`);
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

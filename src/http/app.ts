@@ -49,8 +49,8 @@ export interface ServerRules {
   readonly jsonDepthMax: number;
   readonly jsonValuesMax: number;
   readonly urlLengthMax: number;
-  /** Addresses of gateways: whose word is taken for where a request came from. */
-  readonly trustedProxies: readonly string[];
+  /** Whether this is the address of a gateway, whose word is taken for where a request came from. */
+  readonly isGateway: (address: string) => boolean;
   /** Beyond so many a connection is closed as soon as it comes; 0 for as many as come. */
   readonly connectionsMax: number;
 }
@@ -154,7 +154,7 @@ function newServer({ logger, server, bodyLimits, paths }: AppOptions): Edge {
     routerOptions: { maxParamLength: server.urlLengthMax, caseSensitive: true, ignoreTrailingSlash: false },
     requestIdHeader: false,
     // Never `true` or a count: whoever reaches the port could say where he comes from.
-    trustProxy: server.trustedProxies.length > 0 ? [...server.trustedProxies] : false,
+    trustProxy: server.isGateway,
     genReqId: () => crypto.randomUUID(),
     http: {
       headersTimeout: server.headersTimeoutMs,

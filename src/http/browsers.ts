@@ -3,7 +3,7 @@
 
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ChatError } from '../chat/errors.ts';
 
 export interface BrowserRules {
@@ -11,6 +11,8 @@ export interface BrowserRules {
   readonly origins: readonly string[];
   /** Whether pages may send cookies: what a gateway knows its users by. */
   readonly takesCookies: boolean;
+  /** Whether it is for this machine alone, without anybody having said who may call. */
+  readonly isPrivate: boolean;
 }
 
 const ALLOWED = [
@@ -24,7 +26,10 @@ const EXPOSED = [
 const PREFLIGHT_S = 600;
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 
-export async function guardBrowsers(app: FastifyInstance, { origins, takesCookies }: BrowserRules): Promise<void> {
+export async function guardBrowsers(
+  app: FastifyInstance,
+  { origins, takesCookies, isPrivate }: BrowserRules,
+): Promise<void> {
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
   });
@@ -50,20 +55,48 @@ export async function guardBrowsers(app: FastifyInstance, { origins, takesCookie
       strictPreflight: false,
     });
   }
+  if (isPrivate) refuseForeignNames(app);
   refuseForeignPages(app, new Set(origins));
+}
+
+/** Names that no stranger can have: addresses, names without a dot, and `localhost`. */
+const LOCAL_NAME = /^(\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\]|[^.]*|([^.]+\.)+localhost)\.?$/i;
+
+/**
+ * A page can let its own name lead to this machine (DNS rebinding): for the browser the service then belongs to the page, which
+ * can do and read everything.
+ */
+function refuseForeignNames(app: FastifyInstance): void {
+  app.addHook('onRequest', async ({ headers: { host = '' }, routeOptions }) => {
+    if (routeOptions.config?.isOpen || LOCAL_NAME.test(host.replace(/:\d*$/, ''))) return;
+    throw new ChatError(
+      'forbidden',
+      'Without AUTH the service answers to names of this machine only; AUTH=none lets others in.',
+    );
+  });
 }
 
 /**
  * A page of another origin can send a POST without asking first, with the cookies of whoever looks at it, or to a service on
- * the visitor's own machine; it only cannot read the answer. Browsers say where such requests come from.
+ * the visitor's own machine; it only cannot read the answer. Browsers say where such requests come from: with `Sec-Fetch-Site`
+ * where there is TLS, and with `Origin`.
  */
 function refuseForeignPages(app: FastifyInstance, origins: ReadonlySet<string>): void {
-  app.addHook('onRequest', async ({ method, headers }) => {
-    if (SAFE_METHODS.includes(method)) return;
+  app.addHook('onRequest', async (request) => {
+    const { method, headers } = request;
+    const { origin } = headers;
+    if (SAFE_METHODS.includes(method) || (origin !== undefined && origins.has(origin))) return;
     const site = headers['sec-fetch-site'];
-    const isForeign = site === 'cross-site' || site === 'same-site';
-    if (isForeign && !origins.has(headers.origin ?? '')) {
-      throw new ChatError('forbidden', 'Pages of this origin may not call the service.');
-    }
+    const isOwn = site === undefined ? isOwnOrigin(request) : site === 'same-origin' || site === 'none';
+    if (!isOwn) throw new ChatError('forbidden', 'Pages of this origin may not call the service.');
   });
+}
+
+/** Of a request without `Sec-Fetch-Site`: not made by a page, or by one that was asked for first, or by one of this very host. */
+function isOwnOrigin({ headers, host }: FastifyRequest): boolean {
+  const { origin, 'content-type': type } = headers;
+  if (origin === undefined) return true;
+  // JSON is never sent without a preflight; neither are these headers.
+  if (type?.includes('json') || headers.authorization !== undefined || headers['x-api-key'] !== undefined) return true;
+  return origin === `http://${host}` || origin === `https://${host}`;
 }

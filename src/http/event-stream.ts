@@ -34,8 +34,11 @@ export async function sendView(reply: FastifyReply, view: EventsToSend, rules: S
   const recheck = setInterval(async () => {
     if (!(await reply.request.mayGoOn())) reply.raw.destroy();
   }, rules.identityRecheckMs);
-  await sendEvents(reply, view, rules);
-  clearInterval(recheck);
+  try {
+    await sendEvents(reply, view, rules);
+  } finally {
+    clearInterval(recheck);
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ChatError } from '../chat/errors.ts';
-import { type Caller, type Identity, REALM } from '../identity/identity.ts';
+import type { Caller, Identity } from '../identity/identity.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -27,7 +27,9 @@ export function identifyCallers(app: FastifyInstance, identity: Identity): void 
     if (request.routeOptions.config?.isOpen) return;
     request.caller = await identify(identity, request, reply);
     if (request.caller.scope === 'chat' || isRead(request)) return;
-    reply.header('www-authenticate', `Bearer ${REALM}, error="insufficient_scope", scope="chat"`);
+    // Errors are said in Bearer challenges alone (RFC 6750, 3).
+    const error = isBearer(identity) ? ', error="insufficient_scope", scope="chat"' : '';
+    reply.header('www-authenticate', `${identity.challenge}${error}`);
     throw new ChatError('forbidden', 'This key or token is for reading only.');
   });
 }
@@ -43,18 +45,22 @@ async function identify(identity: Identity, request: FastifyRequest, reply: Fast
   try {
     return await identity.identify(request.raw);
   } catch (error) {
-    if (isRefusal(error)) reply.header('www-authenticate', challengeTo(request, identity.challenge));
+    if (isRefusal(error)) {
+      // Who has sent nothing is told what to send; who has sent something, that it was not good.
+      const isBad = isBearer(identity) && error.details.isCredentialRefused;
+      reply.header('www-authenticate', `${identity.challenge}${isBad ? ', error="invalid_token"' : ''}`);
+    }
     throw error;
   }
 }
 
-/** Who has sent nothing is told what to send; who has sent something, that it was not good (RFC 6750, 3). */
-function challengeTo({ headers }: FastifyRequest, challenge: string): string {
-  const hasSent = headers.authorization !== undefined || headers['x-api-key'] !== undefined;
-  return hasSent && challenge.startsWith('Bearer ') ? `${challenge}, error="invalid_token"` : challenge;
+function isBearer({ challenge }: Identity): boolean {
+  return challenge.startsWith('Bearer ');
 }
 
 async function stillMayRead(identity: Identity, { caller, raw }: FastifyRequest): Promise<boolean> {
+  // Not a matter of whether anybody can be asked now.
+  if (caller?.untilMs !== undefined && caller.untilMs <= Date.now()) return false;
   try {
     return (await identity.identify(raw)).owner === caller?.owner;
   } catch (error) {
@@ -62,7 +68,7 @@ async function stillMayRead(identity: Identity, { caller, raw }: FastifyRequest)
   }
 }
 
-function isRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): error is ChatError {
   return error instanceof ChatError && error.code === 'unauthenticated';
 }
 

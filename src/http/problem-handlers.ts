@@ -24,7 +24,7 @@ export function answerProblems(app: FastifyInstance, paths: PublicPaths): void {
     const known = translate(error as FastifyError);
     logFailure(request, known);
     if (isWaitingToSend(request.raw)) reply.header('connection', 'close');
-    else if (!request.raw.complete) await discardBody(request.raw);
+    else if (!request.raw.complete && !(await discardBody(request.raw))) reply.header('connection', 'close');
     return sendProblem(reply, problemOf(known, paths, { ...addressOf(request), path: pathOf(request.url) }));
   });
   const methods = new MethodTable();
@@ -52,26 +52,37 @@ export function answerRouterError(
 ): void {
   const problem = problemOf(translate(error), paths);
   logRequest(request, problem.status);
-  sendProblem(reply, problem);
+  sendProblem(reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff'), problem);
 }
 
 /** A client that has written nothing for so long is waiting for its answer. */
 const DISCARD_IDLE_MS = 2000;
 
+/** More than any body that is taken by default: who still writes does not want to know. */
+const DISCARD_BYTES_MAX = 32 * 1024 ** 2;
+
 /**
  * A client that is still writing meets a closed socket before it reads why: so its body is read, and dropped, before it
- * is answered. Bounded: whoever writes for ever is cut by the server's `requestTimeout`.
+ * is answered. False when there was no end of it.
  */
-async function discardBody(request: IncomingMessage): Promise<void> {
+async function discardBody(request: IncomingMessage): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, DISCARD_IDLE_MS);
-  const onData = () => timer.refresh();
+  let bytes = 0;
+  const onData = (piece: Buffer) => {
+    bytes += piece.length;
+    if (bytes > DISCARD_BYTES_MAX) resolve();
+    else timer.refresh();
+  };
   request.on('data', onData).once('end', resolve).once('close', resolve).resume();
   await promise;
   clearTimeout(timer);
   request.off('data', onData).off('end', resolve).off('close', resolve);
+  const isBounded = bytes <= DISCARD_BYTES_MAX;
   // Without a listener for data it would stand still, and the client with it.
-  request.resume();
+  if (isBounded) request.resume();
+  else request.pause();
+  return isBounded;
 }
 
 /** Fastify's error codes that are the client's doing. */

@@ -7,8 +7,8 @@ import type { Scope } from './identity.ts';
 export interface ApiKeyStore {
   list(): Promise<readonly ApiKey[]>;
   add(key: ApiKey): Promise<void>;
-  /** Idempotent: one that is not there stays away. */
-  remove(sha256: string): Promise<void>;
+  /** All of them at once, as far as they are there. Idempotent. */
+  remove(digests: readonly string[]): Promise<void>;
   close(): void;
 }
 
@@ -33,7 +33,7 @@ export function newKey({ owner, scopes, expireTime }: KeyWish, nowMs: number): {
   const key = `${PREFIX}${randomBytes(KEY_BYTES).toString('base64url')}`;
   const kept = {
     owner,
-    sha256: digestOf(key),
+    sha256: digestOf(Buffer.from(key)),
     ...(scopes ? { scopes } : {}),
     createTime: new Date(nowMs).toISOString(),
     ...(expireTime === undefined ? {} : { expireTime }),

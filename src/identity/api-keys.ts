@@ -2,8 +2,17 @@
 
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { ChatError } from '../chat/errors.ts';
-import { bearerToken, type Caller, type Identity, onlyHeader, REALM, type Scope, scopeOf } from './identity.ts';
+import {
+  bearerToken,
+  type Caller,
+  type Identity,
+  missing,
+  onlyHeader,
+  REALM,
+  refused,
+  type Scope,
+  scopeOf,
+} from './identity.ts';
 
 /** What is kept of a key. */
 export interface ApiKey {
@@ -40,12 +49,12 @@ export class ApiKeyIdentity implements Identity {
   /** `x-api-key` comes first: a platform in front may want `Authorization` for itself. */
   async identify(request: IncomingMessage): Promise<Caller> {
     const key = onlyHeader(request, 'x-api-key') ?? bearerToken(request);
-    if (!key) throw new ChatError('unauthenticated', 'An API key is needed: Authorization: Bearer, or x-api-key.');
+    if (!key) throw missing('An API key is needed: Authorization: Bearer, or x-api-key.');
     // Found by its digest, so that how long it takes says nothing about keys that exist; there is nothing to compare after.
-    const found = key.length > KEY_LENGTH_MAX ? undefined : await this.#keys.find(digestOf(key));
-    const isOver = found?.expireTime !== undefined && Date.parse(found.expireTime) <= this.#now();
-    if (!found || isOver) throw new ChatError('unauthenticated', 'The API key is not valid.');
-    return { owner: found.owner, scope: scopeOf(found.scopes ?? []) };
+    const found = key.length > KEY_LENGTH_MAX ? undefined : await this.#keys.find(digestOf(Buffer.from(key, 'latin1')));
+    const untilMs = found?.expireTime === undefined ? undefined : Date.parse(found.expireTime);
+    if (!found || (untilMs ?? Number.POSITIVE_INFINITY) <= this.#now()) throw refused('The API key is not valid.');
+    return { owner: found.owner, scope: scopeOf(found.scopes ?? []), ...(untilMs === undefined ? {} : { untilMs }) };
   }
 
   close(): void {
@@ -53,6 +62,7 @@ export class ApiKeyIdentity implements Identity {
   }
 }
 
-export function digestOf(key: string): string {
-  return createHash('sha256').update(key, 'utf8').digest('hex');
+/** Of its bytes as they are sent: headers show each of them as a character. */
+export function digestOf(key: Uint8Array): string {
+  return createHash('sha256').update(key).digest('hex');
 }

@@ -5,7 +5,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { ChatError } from '../chat/errors.ts';
 import type { AddressRange } from './address-range.ts';
-import { type Caller, type Identity, isOwner, onlyHeader, REALM, scopeOf } from './identity.ts';
+import { type Caller, type Identity, isOwner, missing, onlyHeader, REALM, scopeOf } from './identity.ts';
 
 export interface GatewayRules {
   readonly ownerHeader: string;
@@ -27,14 +27,24 @@ export class GatewayIdentity implements Identity {
     this.#rules = rules;
   }
 
+  /** One refusal for all that may be wrong: whoever tries secrets is not told how far he has come. */
   async identify(request: IncomingMessage): Promise<Caller> {
+    try {
+      if (this.#isGateway(request)) return this.#callerOf(request);
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+    }
+    throw missing('Only the gateway can say who calls.');
+  }
+
+  #callerOf(request: IncomingMessage): Caller {
     const { ownerHeader, scopeHeader } = this.#rules;
-    // One refusal for all that may be wrong: which of it is for the operator to find out.
-    if (!this.#isGateway(request))
-      throw new ChatError('unauthenticated', 'This service is reached by its gateway only.');
     const owner = onlyHeader(request, ownerHeader);
-    if (!isOwner(owner)) throw new ChatError('unauthenticated', 'The gateway did not say who calls.');
-    const words = scopeHeader === undefined ? [] : (onlyHeader(request, scopeHeader) ?? '').split(/[\s,]+/);
+    if (!isOwner(owner)) throw missing('no owner');
+    if (scopeHeader === undefined) return { owner, scope: 'chat' };
+    // A client can make some gateways drop a header of theirs (`Connection`): without it nobody gets more than was meant.
+    const words = (onlyHeader(request, scopeHeader) ?? '').split(/[\s,]+/).filter((word) => word !== '');
+    if (words.length === 0) throw missing('no scope');
     return { owner, scope: scopeOf(words) };
   }
 

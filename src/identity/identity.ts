@@ -10,6 +10,8 @@ export interface Caller {
   /** Owns sessions; another owner's are not there. May hold any text. */
   readonly owner: string;
   readonly scope: Scope;
+  /** When the right ends by itself, in milliseconds of Unix time. */
+  readonly untilMs?: number;
 }
 
 export interface Identity {
@@ -54,15 +56,24 @@ export function onlyHeader({ rawHeaders }: IncomingMessage, name: string): strin
   const [first] = found;
   if (!first) return undefined;
   const [raw = '', value = ''] = first;
-  if (found.length > 1) throw new ChatError('unauthenticated', `The header ${name} was sent more than once.`);
-  if (raw.includes('_')) {
-    throw new ChatError('unauthenticated', `The header ${name} is written with hyphens.`);
-  }
-  return value.trim();
+  if (found.length > 1) throw refused(`The header ${name} was sent more than once.`);
+  if (raw.includes('_')) throw refused(`The header ${name} is written with hyphens.`);
+  // Not `trim`: bytes of UTF-8 come as characters, and some of them count as white space.
+  return value.replace(/^[ \t]+|[ \t]+$/g, '');
+}
+
+/** Nobody has said who calls. */
+export function missing(detail: string): ChatError {
+  return new ChatError('unauthenticated', detail);
+}
+
+/** Somebody has, and it is not good. */
+export function refused(detail: string, cause?: unknown): ChatError {
+  return new ChatError('unauthenticated', detail, { cause, isCredentialRefused: true });
 }
 
 /** The token of `Authorization: Bearer` (RFC 6750, 2.1); other schemes are somebody else's. */
 export function bearerToken(request: IncomingMessage): string | undefined {
-  const [, token] = /^bearer +([^\s,]+)$/i.exec(onlyHeader(request, 'authorization') ?? '') ?? [];
+  const [, token] = /^bearer +([^ \t,]+)$/i.exec(onlyHeader(request, 'authorization') ?? '') ?? [];
   return token;
 }

@@ -33,7 +33,8 @@ export class RemoteKeys {
   /** One at a time, whoever waits for it. */
   #reading: Promise<void> | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
-  #lookedForUnknownAt = Number.NEGATIVE_INFINITY;
+  #hasFailed = false;
+  #renewedAt = Number.NEGATIVE_INFINITY;
 
   constructor(source: KeySource) {
     this.#source = source;
@@ -44,7 +45,7 @@ export class RemoteKeys {
     try {
       return await find(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !(await this.#lookAgain())) throw error;
+      if (!(error instanceof errors.JWKSNoMatchingKey) || !(await this.renew())) throw error;
       return (await this.#usable())(header, token);
     }
   };
@@ -54,20 +55,27 @@ export class RemoteKeys {
     if (age > STALE_MS) await this.#read();
     else if (age > FRESH_MS) void this.#read();
     if (this.#keys && this.#age() <= STALE_MS) return this.#keys.find;
-    throw new ChatError('identity_unavailable', 'Tokens cannot be checked now: the keys of their issuer are missing.');
+    throw unavailable();
   }
 
   #age(): number {
     return this.#keys ? this.#source.now() - this.#keys.readAt : Number.POSITIVE_INFINITY;
   }
 
-  /** False when that was done a moment ago: a flood of made-up names must not become one of requests to the issuer. */
-  async #lookAgain(): Promise<boolean> {
+  /**
+   * For a token whose key is not known, or does not fit and was not named: the set may be older than the token. False when it was
+   * read for that a moment ago: a flood of made-up names must not become one of requests to the issuer. Fails with
+   * `identity_unavailable` when it could not be read, since then nobody knows.
+   */
+  async renew(): Promise<boolean> {
     const now = this.#source.now();
-    if (now - this.#lookedForUnknownAt < UNKNOWN_KEY_MS && !this.#reading) return false;
-    this.#lookedForUnknownAt = now;
-    await this.#read();
-    return true;
+    const isDue = now - this.#renewedAt >= UNKNOWN_KEY_MS || this.#reading !== undefined;
+    if (isDue) {
+      this.#renewedAt = now;
+      await this.#read();
+    }
+    if (this.#hasFailed) throw unavailable();
+    return isDue;
   }
 
   /** Never rejects: what it could not bring is not there. */
@@ -84,7 +92,9 @@ export class RemoteKeys {
       const keys = await this.#source.fetchJson(this.#source.jwksUrl ?? (await this.#discover()));
       if (!isKeySet(keys)) throw new ChatError('identity_unavailable', 'what the issuer has sent is not a key set');
       this.#keys = { find: createLocalJWKSet(keys), readAt: this.#source.now() };
+      this.#hasFailed = false;
     } catch (error) {
+      this.#hasFailed = true;
       this.#failedAt = this.#source.now();
       this.#source.onFailure(error);
     }
@@ -103,6 +113,10 @@ export class RemoteKeys {
     if (isDowngrade) throw new ChatError('identity_unavailable', 'the discovery document names keys without TLS');
     return said.jwks_uri;
   }
+}
+
+function unavailable(): ChatError {
+  return new ChatError('identity_unavailable', 'Tokens cannot be checked now: the keys of their issuer are missing.');
 }
 
 function isKeySet(value: unknown): value is JSONWebKeySet {

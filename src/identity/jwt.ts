@@ -1,9 +1,26 @@
 // `AUTH=jwt`: a signed token (RFC 7519) of one issuer for one audience says who calls.
 
 import type { IncomingMessage } from 'node:http';
-import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import {
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyResult,
+  jwtVerify,
+} from 'jose';
 import { ChatError } from '../chat/errors.ts';
-import { bearerToken, type Caller, type Identity, isOwner, onlyHeader, REALM, scopeOf } from './identity.ts';
+import {
+  bearerToken,
+  type Caller,
+  type Identity,
+  isOwner,
+  missing,
+  onlyHeader,
+  REALM,
+  refused,
+  scopeOf,
+} from './identity.ts';
 
 export interface JwtRules {
   /** Exactly as tokens have it. */
@@ -21,11 +38,17 @@ export interface JwtRules {
 export interface IssuerKeys {
   /** The key that a token names. Fails with `identity_unavailable`, or as jose's key sets do. */
   readonly find: JWTVerifyGetKey;
+  /** Reads them again, for a token that may be newer. False when that was done a moment ago. Fails with `identity_unavailable`. */
+  renew(): Promise<boolean>;
   close(): void;
 }
 
 const TOKEN_LENGTH_MAX = 8192;
 const SKEW_S = 60;
+/** Of a token that does not name its key: each costs a signature. */
+const KEY_TRIES_MAX = 10;
+/** Of those for other purposes, such as `logout+jwt`, issuers make some with the same claims (RFC 8725, 3.11). */
+const TYPES = /^(application\/)?(jwt|at\+jwt)$/i;
 
 export class JwtIdentity implements Identity {
   readonly challenge = `Bearer ${REALM}`;
@@ -42,16 +65,17 @@ export class JwtIdentity implements Identity {
   async identify(request: IncomingMessage): Promise<Caller> {
     const { header, ownerClaim, scopeClaim } = this.#rules;
     const token = header === 'authorization' ? bearerToken(request) : onlyHeader(request, header);
-    if (!token) throw new ChatError('unauthenticated', `A token is needed in the header ${header}.`);
+    if (!token) throw missing(`A token is needed in the header ${header}.`);
     const claims = await this.#verify(token);
     const owner = claims[ownerClaim];
-    if (!isOwner(owner)) throw refusal(`The token has no usable claim ${ownerClaim}.`);
-    return { owner, scope: scopeOf(wordsOf(claims[scopeClaim])) };
+    if (!isOwner(owner)) throw refused(`The token has no usable claim ${ownerClaim}.`);
+    const untilMs = ((claims.exp ?? 0) + SKEW_S) * 1000;
+    return { owner, scope: scopeOf(wordsOf(claims[scopeClaim])), untilMs };
   }
 
   /** Every time anew: a token that is kept somewhere has to be looked up by something, and that is how they get mixed up. */
   async #verify(token: string): Promise<JWTPayload> {
-    if (token.length > TOKEN_LENGTH_MAX) throw refusal('The token is too long.');
+    if (token.length > TOKEN_LENGTH_MAX) throw refused('The token is too long.');
     const { issuer, audiences, algorithms } = this.#rules;
     const nowMs = this.#now();
     const options = {
@@ -63,22 +87,40 @@ export class JwtIdentity implements Identity {
       currentDate: new Date(nowMs),
     };
     try {
-      const { payload } = await this.#verifyWithAny(token, options);
-      if ((payload.iat ?? 0) > nowMs / 1000 + SKEW_S) throw refusal('The token is not valid yet.');
+      const { payload, protectedHeader } = await this.#verifyNewest(token, options);
+      if ((payload.iat ?? 0) > nowMs / 1000 + SKEW_S) throw refused('The token is not valid yet.');
+      if (!Number.isFinite(payload.exp)) throw refused('The token has no end.');
+      if (!TYPES.test(protectedHeader.typ ?? 'jwt')) throw refused('The token is not made for this.');
       return payload;
     } catch (error) {
       if (error instanceof ChatError) throw error;
-      throw refusal(reasonOf(error), error);
+      throw refused(reasonOf(error), error);
     }
   }
 
-  async #verifyWithAny(token: string, options: object): Promise<{ readonly payload: JWTPayload }> {
+  /** A token that does not name its key may be signed with a newer one than is known. */
+  async #verifyNewest(token: string, options: object): Promise<JWTVerifyResult> {
+    try {
+      return await this.#verifyWithAny(token, options);
+    } catch (error) {
+      const isOtherKey =
+        error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSMultipleMatchingKeys;
+      const isNameless = isOtherKey && decodeProtectedHeader(token).kid === undefined;
+      if (!isNameless || !(await this.#keys.renew())) throw error;
+      return this.#verifyWithAny(token, options);
+    }
+  }
+
+  async #verifyWithAny(token: string, options: object): Promise<JWTVerifyResult> {
     try {
       return await jwtVerify(token, this.#keys.find, options);
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
       // A token need not name its key when the issuer has several.
+      let tries = 0;
       for await (const key of error) {
+        if (tries === KEY_TRIES_MAX) break;
+        tries += 1;
         try {
           return await jwtVerify(token, key, options);
         } catch (mismatch) {
@@ -92,10 +134,6 @@ export class JwtIdentity implements Identity {
   close(): void {
     this.#keys.close();
   }
-}
-
-function refusal(detail: string, cause?: unknown): ChatError {
-  return new ChatError('unauthenticated', detail, { cause });
 }
 
 /** Fixed texts: what a library says about a token may quote it. */

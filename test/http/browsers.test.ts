@@ -144,3 +144,51 @@ test('a preflight needs no identity; the request behind it does', async () => {
   expect(refused.status).toBe(401);
   expect(refused.headers['access-control-allow-origin']).toBe(APP);
 });
+
+describe('a name that leads to this machine', () => {
+  const at = (service: ServiceScene, host: string) => service.client.get('/v1/sessions', { host });
+
+  test.each(['evil.example', 'evil.example:8080', '127.0.0.1.evil.example', 'localhost.evil.example.'])(
+    '%s is refused where nobody has said who may call',
+    async (host) => {
+      const answer = await at(scene, host);
+      expect({ status: answer.status, code: answer.json.code }).toEqual({ status: 403, code: 'forbidden' });
+      expect((await scene.client.get('/livez', { host })).status).toBe(200);
+    },
+  );
+
+  test.each(['localhost', 'localhost:8080', '127.0.0.1:1', '[::1]:8080', 'chat', 'app.localhost:3000'])(
+    '%s is taken, as nobody else can have it',
+    async (host) => {
+      expect((await at(scene, host)).status).toBe(200);
+    },
+  );
+
+  test('is any name once AUTH is written out', async () => {
+    await using open = await startScene({ AUTH: 'none' });
+    expect((await at(open, 'chat.example')).status).toBe(200);
+  });
+});
+
+describe('a page in a browser that does not say where it comes from', () => {
+  const cancel = (headers: Readonly<Record<string, string>>) =>
+    send(`${scene.service.url}/v1/sessions/x/turns/t/cancel`, 'POST', { headers });
+
+  test('cannot do what needs no preflight', async () => {
+    for (const origin of [EVIL, 'null', 'https://localhost.evil.example']) {
+      expect((await cancel({ origin })).status, origin).toBe(403);
+    }
+  });
+
+  test('can when it is ours, or on the list, or had to ask first', async () => {
+    const { host } = new URL(scene.service.url);
+    for (const headers of [
+      { origin: `http://${host}` },
+      { origin: APP },
+      {},
+      { origin: EVIL, authorization: 'Bearer k' },
+    ]) {
+      expect((await cancel(headers as Record<string, string>)).status).toBe(404);
+    }
+  });
+});

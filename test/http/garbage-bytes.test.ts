@@ -163,4 +163,18 @@ describe('a body that is too large', () => {
     expectOneProblem(text, 413, 'payload_too_large');
     expect(performance.now() - startedAt).toBeLessThan(3000);
   });
+
+  test('and has no end is not read for ever', async () => {
+    const chunk = Buffer.concat([Buffer.from('100000\r\n'), Buffer.alloc(1024 * 1024, 0x20), Buffer.from('\r\n')]);
+    const connection = new BareConnection(scene.service.url);
+    await connection.write(`${CREATE}${JSON_TYPE}Transfer-Encoding: chunked\r\n\r\n`);
+    let megabytes = 0;
+    while (connection.ending === undefined && connection.text === '' && megabytes < 500) {
+      await Promise.race([connection.write(chunk), connection.ended().catch(() => undefined)]);
+      megabytes += 1;
+    }
+    // What the kernel takes for both ends is written, too.
+    expect(megabytes).toBeLessThan(100);
+    await connection.ended();
+  });
 });

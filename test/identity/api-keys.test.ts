@@ -102,6 +102,21 @@ describe('with a file', () => {
     expect(answered['www-authenticate']).toMatch(/^Bearer realm="chat-session-proxy"/);
   });
 
+  test('a key of other letters counts by its bytes', async () => {
+    const bytes = Buffer.from('ключ').toString('latin1');
+    expect(await statusOf(scene, { 'x-api-key': bytes })).toBe(200);
+    expect(await statusOf(scene, bearer(bytes))).toBe(200);
+  });
+
+  test('who has sent nothing of ours is told what to send, who has, that it is not good', async () => {
+    const challenge = async (headers: Readonly<Record<string, string>>) =>
+      (await scene.client.get('/v1/sessions', headers)).headers['www-authenticate'];
+    const plain = 'Bearer realm="chat-session-proxy"';
+    expect(await challenge({})).toBe(plain);
+    expect(await challenge({ authorization: 'Basic YTpi' })).toBe(plain);
+    expect(await challenge(bearer('mallory'))).toBe(`${plain}, error="invalid_token"`);
+  });
+
   test('a header that is sent twice is refused, whichever of the two is good', async () => {
     const answer = await send(`${scene.service.url}/v1/sessions`, 'GET', {
       headers: { 'X-Api-Key': 'alice-1', x_api_key: 'bob-1' },
@@ -169,7 +184,7 @@ describe('with Redis', () => {
     await until('the service is ready', async () => (await statusOf(scene, bearer(key))) === 401);
     await store.add(kept);
     await until('the key counts', async () => (await statusOf(scene, bearer(key))) === 200, { deadlineMs: 5000 });
-    await store.remove(kept.sha256);
+    await store.remove([kept.sha256]);
     await until('it is gone', async () => (await statusOf(scene, bearer(key))) === 401, { deadlineMs: 5000 });
     store.close();
   });
@@ -199,5 +214,32 @@ describe('who watches', () => {
     await scene.client.post('/v1/sessions/s/messages', { message: 'hello' }, bearer('stays'));
     await stays.until('the other one reads on', ({ types }) => types.includes('turn.committed'));
     stays.hangUp();
+  });
+
+  test('is cut when the key has expired, also while nobody can be asked', async () => {
+    const REDIS_KEY_PREFIX = uniquePrefix();
+    const server = await RedisServer.start();
+    const { host, port } = server.address;
+    const target = { kind: 'single' as const, address: { host, port }, db: 0 };
+    const config = { target, keyPrefix: REDIS_KEY_PREFIX, commandTimeoutMs: 2000 };
+    const store = new RedisApiKeys(
+      config,
+      () => performance.now(),
+      () => {},
+    );
+    await store.reached();
+    const expireTime = new Date(Date.now() + 4000).toISOString();
+    const { key, kept } = newKey({ owner: 'alice', expireTime }, Date.now());
+    await store.add(kept);
+    store.close();
+    const env = { AUTH: 'api-key', REDIS_URL: server.url, REDIS_KEY_PREFIX, IDENTITY_RECHECK_MS: '100' };
+    await using scene = await startScene(env);
+    await until('it is ready', async () => (await statusOf(scene, bearer(key))) === 200);
+    await scene.client.post('/v1/sessions', { id: 's' }, bearer(key));
+    const stream = new EventStream(`${scene.service.url}/v1/sessions/s/events`, { headers: bearer(key) }, 'GET');
+    await stream.until('it is open', ({ comments }) => comments.length > 0);
+    await server.stop();
+    await until('it is cut', () => stream.ending === 'cut');
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expireTime));
   });
 });

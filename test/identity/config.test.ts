@@ -39,6 +39,13 @@ test.each<[string, Variables]>([
   ['TRUST_PROXY', { TRUST_PROXY: '10.0.0.0/8,loopback' }],
   ['GATEWAY_OWNER_HEADER', { ...GATEWAY, GATEWAY_OWNER_HEADER: 'x_user' }],
   ['GATEWAY_SECRET_FILE', { ...GATEWAY, GATEWAY_SECRET_FILE: '/no/such/file' }],
+  ['TRUST_PROXY', { ...GATEWAY, TRUST_PROXY: '0.0.0.0/0' }],
+  ['TRUST_PROXY', { ...GATEWAY, TRUST_PROXY: '::/0' }],
+  ['TRUST_PROXY', { ...GATEWAY, TRUST_PROXY: '::ffff:0.0.0.0/96' }],
+  ['GATEWAY_OWNER_HEADER', { ...GATEWAY, GATEWAY_OWNER_HEADER: 'Host' }],
+  ['GATEWAY_OWNER_HEADER', { ...GATEWAY, GATEWAY_OWNER_HEADER: 'x-gateway-secret' }],
+  ['GATEWAY_SCOPE_HEADER', { ...GATEWAY, GATEWAY_SCOPE_HEADER: 'x-forwarded-user' }],
+  ['GATEWAY_SECRET', { ...GATEWAY, GATEWAY_SECRET: 'gehéim' }],
   ['API_KEYS_FILE', { API_KEYS_FILE: '/keys.json' }],
   ['JWT_ISSUER', { JWT_ISSUER: 'https://issuer.example' }],
   ['GATEWAY_SECRET', { GATEWAY_SECRET: 'between-us' }],
@@ -98,4 +105,14 @@ describe('API_KEYS_FILE', () => {
     expect(told).toContain('API_KEYS_FILE');
     expect(told).not.toMatch(/csp_secret|raed|aaaa/);
   });
+});
+
+test('what belongs to another kind of identity is told, since it changes nothing', () => {
+  const ignoredWith = (variables: Variables) => loadConfig(variables).ignored;
+  expect(ignoredWith({ AUTH: 'none', JWT_ISSUER: 'https://issuer.example', GATEWAY_SECRET: 'between-us' })).toEqual([
+    'JWT_ISSUER',
+    'GATEWAY_SECRET',
+  ]);
+  expect(ignoredWith({ ...GATEWAY, JWT_AUDIENCE: 'chat' })).toEqual(['JWT_AUDIENCE']);
+  expect(ignoredWith(JWT)).toEqual([]);
 });

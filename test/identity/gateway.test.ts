@@ -76,8 +76,33 @@ test('headers are as they are configured; scopes are taken where the gateway tel
   const names = { GATEWAY_OWNER_HEADER: 'X-Auth-Request-Email', GATEWAY_SCOPE_HEADER: 'X-Auth-Scopes' };
   await using scene = await startScene({ ...GATEWAY, ...names });
   const owner = { 'x-auth-request-email': 'alice' };
-  expect((await scene.client.post('/v1/sessions', {}, owner)).status).toBe(201);
-  expect((await scene.client.post('/v1/sessions', {}, { ...owner, 'x-auth-scopes': 'read,more' })).status).toBe(403);
+  const refused = await scene.client.post('/v1/sessions', {}, { ...owner, 'x-auth-scopes': 'read,more' });
+  expect(refused.status).toBe(403);
+  expect(refused.headers['www-authenticate']).toBe('Gateway realm="chat-session-proxy"');
+  expect((await scene.client.post('/v1/sessions', {}, { ...owner, 'x-auth-scopes': 'other' })).status).toBe(201);
   expect((await scene.client.post('/v1/sessions', {}, { ...owner, 'x-auth-scopes': 'read chat' })).status).toBe(201);
   expect((await scene.client.get('/v1/sessions', user('alice'))).status).toBe(401);
+});
+
+test('a scope that is dropped on the way gives nothing, rather than everything', async () => {
+  await using scene = await startScene({ ...GATEWAY, GATEWAY_SCOPE_HEADER: 'x-scopes' });
+  for (const scopes of [{}, { 'x-scopes': '' }, { 'x-scopes': ' , ' }]) {
+    expect((await scene.client.get('/v1/sessions', { ...user('alice'), ...scopes })).status).toBe(401);
+  }
+});
+
+test('a 401 does not tell which of it all was wrong', async () => {
+  await using scene = await startScene({ ...GATEWAY, GATEWAY_SECRET: 'between-us' });
+  const secret = { 'x-gateway-secret': 'between-us' };
+  const texts = [{}, user('alice'), secret, { ...secret, 'x-forwarded-user': '' }, { 'x-gateway-secret': 'no' }].map(
+    async (headers) => (await scene.client.get('/v1/sessions', headers)).text,
+  );
+  expect(new Set(await Promise.all(texts)).size).toBe(1);
+});
+
+test('owners that differ in a byte are two, also where the byte would be white space in another alphabet', async () => {
+  await using scene = await startScene(GATEWAY);
+  const [one, other] = ['\u00c3\u00a0', '\u00c3'].map((name) => user(name));
+  expect((await scene.client.post('/v1/sessions', { id: 'hers' }, one)).status).toBe(201);
+  expect((await scene.client.get('/v1/sessions/hers', other)).status).toBe(404);
 });

@@ -37,7 +37,7 @@ async function scene() {
     scopeClaim: 'scope',
     header: 'authorization',
   };
-  const identity = new JwtIdentity({ find: keys.find, close: () => {} }, rules, Date.now);
+  const identity = new JwtIdentity({ find: keys.find, renew: () => keys.renew(), close: () => {} }, rules, Date.now);
   /** `ok`, or the code of the refusal. */
   const ask = async (token: string): Promise<string> => {
     try {
@@ -155,8 +155,29 @@ describe('a key that is not known', () => {
     await s.ask(token);
     s.setAway(true);
     const madeUp = await s.issuer.token('alice', {}, { key: await newSigningKey('no') });
-    expect(await s.ask(madeUp)).toBe('unauthenticated');
+    for (let i = 0; i < 3; i += 1) expect(await s.ask(madeUp)).toBe('identity_unavailable');
     expect(await s.ask(token)).toBe('ok');
+    expect(s.fetched()).toBe(2);
+    s.setAway(false);
+    s.pass(30_000);
+    expect(await s.ask(madeUp)).toBe('unauthenticated');
+  });
+
+  test('is looked for also when the token does not name it: keys are rotated without names', async () => {
+    await using s = await scene();
+    const nameless = async () => {
+      const key = await newSigningKey('x');
+      return { ...key, jwk: { ...key.jwk, kid: undefined as never } };
+    };
+    const header = { kid: undefined };
+    s.issuer.keys = [await nameless()];
+    await s.ask(await s.issuer.token('alice', {}, { header }));
+    s.issuer.keys = [await nameless()];
+    const fresh = await s.issuer.token('alice', {}, { header });
+    expect(await s.ask(fresh)).toBe('ok');
+    const foreign = await s.issuer.token('alice', {}, { key: await newSigningKey('y'), header });
+    for (let i = 0; i < 5; i += 1) expect(await s.ask(foreign)).toBe('unauthenticated');
+    expect(s.fetched()).toBe(2);
   });
 });
 

@@ -45,9 +45,19 @@ describe('is let in:', () => {
 
 /** The parts of a token, by hand: what no library would make. */
 function forged(header: object, claims: object, seal: (input: string) => string): string {
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const part = (value: object) => Buffer.from(JSON.stringify(value).replace('"1e999"', '1e999')).toString('base64url');
   const input = `${part(header)}.${part(claims)}`;
   return `${input}.${seal(input)}`;
+}
+
+/** With a good signature; what is written as `"1e999"` is a number. */
+function forgedWell(claims: object, header: object = {}): string {
+  const [key] = issuer.keys;
+  if (!key) throw new Error('the issuer has no key');
+  const privateKey = KeyObject.from(key.pair.privateKey);
+  return forged({ alg: 'ES256', kid: 'first', ...header }, claims, (input) =>
+    sign(null, Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url'),
+  );
 }
 
 const good = () => ({ iss: issuer.url, aud: AUDIENCE, sub: 'alice', iat: nowS(), exp: nowS() + 600 });
@@ -94,17 +104,7 @@ describe('is refused:', () => {
       },
     ],
     ['an algorithm that is not configured', () => issuer.token('alice', {}, { key: issuer.keys[1] })],
-    [
-      'an extension that must be understood',
-      () => {
-        const [key] = issuer.keys;
-        if (!key) throw new Error('the issuer has no key');
-        const privateKey = KeyObject.from(key.pair.privateKey);
-        return forged({ alg: 'ES256', kid: 'first', crit: ['exotic'], exotic: 1 }, good(), (input) =>
-          sign(null, Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url'),
-        );
-      },
-    ],
+    ['an extension that must be understood', () => forgedWell(good(), { crit: ['exotic'], exotic: 1 })],
     ['another issuer', () => issuer.token('alice', { iss: 'https://issuer.example' })],
     ['the issuer with a slash too many', () => issuer.token('alice', { iss: `${issuer.url}/` })],
     ['no issuer', () => issuer.token('alice', { iss: undefined } as never)],
@@ -113,6 +113,8 @@ describe('is refused:', () => {
     ['expired', () => issuer.token('alice', { exp: nowS() - 90 })],
     ['no end', () => issuer.token('alice', { exp: undefined } as never)],
     ['an end that is no number', () => issuer.token('alice', { exp: '9999999999' } as never)],
+    ['an end that never comes', () => forgedWell({ ...good(), exp: '1e999' })],
+    ['made for logging out', () => issuer.token('alice', {}, { header: { typ: 'logout+jwt' } })],
     ['not valid yet', () => issuer.token('alice', { nbf: nowS() + 90 })],
     ['issued in the future', () => issuer.token('alice', { iat: nowS() + 90 })],
     ['no owner', () => issuer.token('alice', { sub: undefined } as never)],

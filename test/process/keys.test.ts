@@ -1,8 +1,19 @@
 // npm run keys, as an operator types it.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,7 +58,7 @@ describe.each(places)('in %s', (_where, place) => {
     expect(stdout).toMatch(/\tread\t\S+Z\t\S+Z\t"bob"/);
     expect(stdout).not.toContain(key);
     expect(keys(env, 'list', '--owner', 'bob').stdout).not.toContain('alice');
-    expect(keys(env, 'revoke', id)).toMatchObject({ status: 0, stdout: `revoked ${id}, owner alice\n` });
+    expect(keys(env, 'revoke', id)).toMatchObject({ status: 0, stdout: `revoked ${id}, owner "alice"\n` });
     expect(keys(env, 'revoke', id)).toMatchObject({ status: 1, stderr: 'There is no such key.\n' });
     expect(keys(env, 'list').stdout).not.toContain('alice');
     expect(keys(env, 'revoke', '--owner', 'bob').status).toBe(0);
@@ -64,6 +75,33 @@ test('the file is for its owner alone, and is left as it was when it cannot be r
   expect(readFileSync(file, 'utf8')).toBe('not what it was');
 });
 
+test('whoever changes the file does so alone: nothing that was said is undone', async () => {
+  const file = join(folder, 'contested.json');
+  const id = createHash('sha256').update(keys({}, 'create', '--owner', 'first', '--file', file).stdout.trim());
+  const run = (...args: readonly string[]) => {
+    const command = ['--import', './scripts/require-node.js', 'src/keys.ts', ...args, '--file', file];
+    const child = spawn(process.execPath, command, { cwd: root, env: {}, stdio: 'ignore' });
+    return once(child, 'exit');
+  };
+  const creates = Array.from({ length: 6 }, (_, i) => run('create', '--owner', `owner-${i}`));
+  const results = await Promise.all([...creates, run('revoke', id.digest('hex').slice(0, 12))]);
+  expect(results.map(([code]) => code)).toEqual(Array(7).fill(0));
+  const owners = JSON.parse(readFileSync(file, 'utf8')).map(({ owner }: { owner: string }) => owner);
+  expect(owners.sort()).toEqual(Array.from({ length: 6 }, (_, i) => `owner-${i}`));
+});
+
+test('a file stays what it was to those who read it: its mode, and the link that leads to it', () => {
+  const file = join(folder, 'real.json');
+  const link = join(folder, 'link.json');
+  writeFileSync(file, '[]', { mode: 0o640 });
+  chmodSync(file, 0o640);
+  symlinkSync(file, link);
+  keys({}, 'create', '--owner', 'alice', '--file', link);
+  expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  expect(statSync(file).mode & 0o777).toBe(0o640);
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveLength(1);
+});
+
 test.each([
   ['what to do', []],
   ['a command that is known', ['destroy']],
@@ -71,6 +109,8 @@ test.each([
   ['scopes that are known', ['create', '--owner', 'a', '--scopes', 'raed']],
   ['a time', ['create', '--owner', 'a', '--expires-in', '0d']],
   ['one key to revoke', ['revoke']],
+  ['an id', ['revoke', '']],
+  ['scopes that are not empty', ['create', '--owner', 'a', '--scopes', '']],
   ['options that are known', ['list', '--all']],
 ])('without %s it says how it is used, and does nothing', (_what, args) => {
   const file = join(folder, 'untouched.json');

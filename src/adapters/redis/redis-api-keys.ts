@@ -75,8 +75,8 @@ export class RedisApiKeys implements ApiKeys, ApiKeyStore {
     await this.#connection.call('HSET', this.#hash, key.sha256, JSON.stringify(key));
   }
 
-  async remove(sha256: string): Promise<void> {
-    await this.#connection.call('HDEL', this.#hash, sha256);
+  async remove(digests: readonly string[]): Promise<void> {
+    if (digests.length > 0) await this.#connection.call('HDEL', this.#hash, ...digests);
   }
 
   close(): void {
