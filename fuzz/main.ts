@@ -2,7 +2,8 @@
 // identities, over a real Redis. Ends with 1 when an answer is a 500, is not documented, does not fit its schema, or when
 // the service has grown. `--seed` and `--at` of a failure send that request alone.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -31,6 +32,8 @@ const report = new Report((line) => void process.stdout.write(`${line}\n`));
 const folder = mkdtempSync(join(tmpdir(), 'csp-fuzz-'));
 const keyFile = join(folder, 'keys.json');
 writeKeyFile(keyFile);
+const historyKeys = join(folder, 'history-keys.json');
+writeFileSync(historyKeys, JSON.stringify({ current: 'k1', keys: { k1: randomBytes(32).toString('base64') } }));
 const emulator = await startEmulator({ chunkDelayMs: 0 });
 const redis = await RedisServer.start();
 const service = await spawnService({
@@ -39,6 +42,9 @@ const service = await spawnService({
   REDIS_URL: redis.url,
   VERTEX_AI_EMULATOR_HOST: emulator.address,
   DEFAULT_MODEL: 'emulator',
+  HISTORY_KEYS_FILE: historyKeys,
+  // Told in every answer, and never reached.
+  RATE_LIMIT_PER_MINUTE: '100000000',
   ANSWER_SIZE_MAX: '100000',
 });
 try {
