@@ -2,16 +2,13 @@
 // without, all of it, or this test could not fail.
 
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { idempotencyOf } from '../../src/http/idempotency.ts';
 import type { Client } from '../support/client.ts';
 import { HistoryKeysFixture } from '../support/history-keys.ts';
 import { FAILURES, saysParts } from '../support/played-turns.ts';
+import { everythingIn } from '../support/redis-contents.ts';
 import { RedisServer } from '../support/redis-server.ts';
-import { keysUnder } from '../support/redis-stores.ts';
 import { startReplicas } from '../support/replicas.ts';
 import { asJson, type Script } from '../support/upstream.ts';
 
@@ -96,30 +93,6 @@ async function say(client: Client): Promise<void> {
   );
   // Last, since its question is kept only until the next one.
   await sendsTo({ message: MARKS.failedPrompt }, 'unsupported_by_model');
-}
-
-/** Its keys and their contents, its snapshot without compression, and every write that it has seen. */
-async function everythingIn(client: Redis): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  const take = (reply: unknown): void => {
-    if (Array.isArray(reply)) for (const item of reply) take(item);
-    else if (reply instanceof Buffer) pieces.push(reply);
-  };
-  for (const key of await keysUnder(client, 'csp-test-*')) {
-    pieces.push(Buffer.from(key));
-    const read = { string: 'GET', hash: 'HGETALL', list: 'LRANGE', zset: 'ZRANGE', stream: 'XRANGE' }[
-      await client.type(key)
-    ];
-    const range = { LRANGE: ['0', '-1'], ZRANGE: ['0', '-1'], XRANGE: ['-', '+'] }[read ?? ''] ?? [];
-    take(await client.callBuffer(read ?? 'TYPE', key, ...range));
-  }
-  await client.config('SET', 'rdbcompression', 'no');
-  await client.save();
-  const [, folder = ''] = (await client.config('GET', 'dir')) as string[];
-  for (const file of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (file.isFile()) pieces.push(readFileSync(join(file.parentPath, file.name)));
-  }
-  return Buffer.concat(pieces);
 }
 
 let keys: HistoryKeysFixture;
