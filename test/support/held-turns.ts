@@ -65,7 +65,8 @@ export async function startTurns(env: Readonly<Record<string, string>> = {}): Pr
       );
       response.end(event(said('', 'STOP')));
     },
-    { env: { CLIENT_STALL_TIMEOUT_MS: '500', HEARTBEAT_MS: '300', STREAM_HEADERS_DELAY_MS: '50', ...env } },
+    // The reader is in this process, too: what keeps it from reading must be shorter than that.
+    { env: { CLIENT_STALL_TIMEOUT_MS: '1500', HEARTBEAT_MS: '300', STREAM_HEADERS_DELAY_MS: '50', ...env } },
   );
   const { here, there } = replicas;
   return {
