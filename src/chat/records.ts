@@ -2,6 +2,7 @@
 
 import { type KeptMessage, visibleText } from './content.ts';
 import { ChatError } from './errors.ts';
+import { parseAsWritten } from './json-as-written.ts';
 import type { SessionConfig } from './session.ts';
 import type { Turn } from './turn.ts';
 import type { StoredTurn } from './turn-store.ts';
@@ -14,7 +15,7 @@ function encode(value: unknown): Uint8Array {
 }
 
 function decode(bytes: Uint8Array): unknown {
-  return JSON.parse(decoder.decode(bytes));
+  return parseAsWritten(decoder.decode(bytes));
 }
 
 export const encodeConfig = (config: SessionConfig): Uint8Array => encode(config);

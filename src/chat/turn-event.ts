@@ -2,6 +2,7 @@
 // viewer, on every replica, now and in a replay.
 
 import type { Part } from './content.ts';
+import { parseAsWritten } from './json-as-written.ts';
 import type { SafetyRating } from './language-model.ts';
 import { type Candidate, type Sent, type Turn, type TurnEndState, withoutTexts } from './turn.ts';
 
@@ -134,7 +135,7 @@ const STARTED_HEAD = /^event: turn\.started\ndata: /m;
 export function startOf({ bytes }: Frame): TurnStarted | undefined {
   if (!STARTED_HEAD.test(decoder.decode(bytes.subarray(0, HEAD_BYTES)))) return undefined;
   const [, text = ''] = decoder.decode(bytes).split(STARTED_HEAD);
-  return JSON.parse(text) as TurnStarted;
+  return parseAsWritten(text) as TurnStarted;
 }
 
 /** Where a viewer stands: what it has seen last. */

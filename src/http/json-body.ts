@@ -5,6 +5,7 @@ import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import sjson from 'secure-json-parse';
 import { ChatError, invalidField } from '../chat/errors.ts';
+import { parseAsWritten } from '../chat/json-as-written.ts';
 import { shapeOf } from './json-shape.ts';
 
 export interface JsonBodyLimits {
@@ -46,7 +47,10 @@ function readJson(body: Buffer, { jsonDepthMax, jsonValuesMax }: JsonBodyLimits)
   if (values > jsonValuesMax) throw invalidField('', `holds more than ${jsonValuesMax} values`);
   let value: unknown;
   try {
-    value = sjson.parse(body, undefined, { protoAction: 'error', constructorAction: 'error' });
+    value = parseAsWritten(withoutMark(body.toString()));
+    if (typeof value === 'object' && value !== null) {
+      sjson.scan(value, { protoAction: 'error', constructorAction: 'error' });
+    }
   } catch (cause) {
     // The parser's text quotes the body: it is not passed on.
     throw new ChatError('invalid_argument', 'The body is not valid JSON.', {
@@ -56,6 +60,11 @@ function readJson(body: Buffer, { jsonDepthMax, jsonValuesMax }: JsonBodyLimits)
   }
   if (mayOverflow && holdsInfinity(value)) throw invalidField('', 'holds a number that is too large');
   return value;
+}
+
+/** Some clients begin their texts with a byte order mark. */
+function withoutMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
 }
 
 /** JSON cannot write Infinity: it would be kept and sent on as null. */

@@ -157,6 +157,13 @@ describe('the source files', () => {
     expect(readers.map(({ path }) => path).filter((path) => path !== 'src/config.ts')).toEqual([]);
   });
 
+  it('parse what others have sent or stored with parseAsWritten only', () => {
+    const parses = (code: string) => /\bJSON\s*\.\s*parse\b|\bsjson\s*\.\s*(?:parse|safeParse)\b|\.json\(\)/.test(code);
+    const isForeign = (path: string) => isChat(path) || isHttp(path) || isAdapter(path);
+    const parsers = FILES.filter(({ path, code }) => isForeign(path) && parses(code)).map(({ path }) => path);
+    expect(parsers).toEqual(['src/chat/json-as-written.ts']);
+  });
+
   it('spell keys of Redis in keys.ts only', () => {
     const spelled = /(?<!node)[:}](meta|history|events|turns|ledger|newest|sessions|lifetimes|requests)[`'"]/;
     expect(spelled.test(FILES.find(({ path }) => path.endsWith('redis/keys.ts'))?.code ?? '')).toBe(true);

@@ -5,6 +5,7 @@ import { createParser } from 'eventsource-parser';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JsonStreamDecoder } from '../../src/adapters/upstream/json-stream-decoder.ts';
+import { parseAsWritten } from '../../src/chat/json-as-written.ts';
 import { byteByByte, cuts, type Decoded, decode, decodeText, SIZE_MAX, sliced } from './decode-body.ts';
 
 const EOLS = ['\n', '\r', '\r\n'] as const;
@@ -59,7 +60,7 @@ function sameJson(decoded: Decoded, values: readonly unknown[]): void {
 
 function readWithReference(text: string): readonly unknown[] {
   const values: unknown[] = [];
-  const parser = createParser({ onEvent: ({ data }) => values.push(JSON.parse(data)) });
+  const parser = createParser({ onEvent: ({ data }) => values.push(parseAsWritten(data)) });
   parser.feed(text);
   // It waits for the rest of a CRLF, whatever has ended.
   if (text.endsWith('\r')) parser.feed('\n');

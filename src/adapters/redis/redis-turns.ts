@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
+import { parseAsWritten } from '../../chat/json-as-written.ts';
 import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
 import type { Sealed } from '../../chat/seal.ts';
 import type { SessionKey } from '../../chat/session.ts';
@@ -210,9 +211,8 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
   }
 
   onCancel(listener: (request: CancelRequest) => void): void {
-    this.own.doorbells.listen(replicaChannel(this.own.prefix, this.#replica), (message) => {
-      listener(JSON.parse(message));
-    });
+    const channel = replicaChannel(this.own.prefix, this.#replica);
+    this.own.doorbells.listen(channel, (message) => listener(parseAsWritten(message) as CancelRequest));
   }
 
   async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {

@@ -1,6 +1,7 @@
 // JSON of the upstream, as far as this service can pass it on.
 
 import { ChatError } from '../../chat/errors.ts';
+import { parseAsWritten } from '../../chat/json-as-written.ts';
 
 export function protocolError(what: string, cause?: unknown): ChatError {
   return new ChatError('model_protocol_error', `The model answered with ${what}.`, { cause });
@@ -13,7 +14,7 @@ const DEPTH_MAX = 256;
 export function parseJson(text: string): unknown {
   if (isDeep(text)) throw protocolError('JSON that is nested too deep');
   try {
-    return JSON.parse(text);
+    return parseAsWritten(text);
   } catch (cause) {
     throw protocolError('something that is not JSON', cause);
   }

@@ -5,6 +5,7 @@ import type { Chance } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
 import { CallWatch } from './call-watch.ts';
 import type { AuthHeaders, Credentials } from './credentials.ts';
+import { parseJson } from './parse-json.ts';
 import { upstreamError } from './upstream-error.ts';
 
 export interface TransportRules {
@@ -125,7 +126,7 @@ export class Transport {
     const retryAfter = Array.isArray(header) ? header[0] : header;
     let body: unknown;
     try {
-      body = JSON.parse(Buffer.from(await this.#readAll(response.body, ERROR_BODY_BYTES_MAX)).toString('utf8'));
+      body = parseJson(Buffer.from(await this.#readAll(response.body, ERROR_BODY_BYTES_MAX)).toString('utf8'));
     } catch {
       // HTML, nothing, or too much: the status alone has to say it.
       response.body.destroy();
