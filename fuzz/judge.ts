@@ -19,8 +19,6 @@ export function faultOf(request: FuzzRequest, answer: FuzzAnswer): string | unde
   if (identity) return identity;
   // A wild id may lead to another operation, or to none: an empty segment, or one that a URL takes for a step.
   if ([request.sessionId, request.turnId].some((id) => ['', '.', '..'].includes(id))) return undefined;
-  // What the router refuses belongs to no operation.
-  if (status === 414) return undefined;
   const documented = request.operation.responses[status];
   if (!documented) return `answers ${status}, which is not documented`;
   return bodyFault(documented.content ?? {}, answer);

@@ -1,4 +1,4 @@
-// `npm run fuzz -- [--requests 20000] [--seed S] [--at N]`: requests made from openapi.yaml against a running service with
+// `npm run fuzz -- [--requests 40000] [--seed S] [--at N]`: requests made from openapi.yaml against a running service with
 // identities, over a real Redis. Ends with 1 when an answer is a 500, is not documented, does not fit its schema, or when
 // the service has grown. `--seed` and `--at` of a failure send that request alone.
 
@@ -16,7 +16,7 @@ import { Fuzzer, writeKeyFile } from './fuzzer.ts';
 import { type FuzzRequest, requests } from './requests.ts';
 
 const { values } = parseArgs({
-  options: { requests: { type: 'string', default: '20000' }, seed: { type: 'string' }, at: { type: 'string' } },
+  options: { requests: { type: 'string', default: '40000' }, seed: { type: 'string' }, at: { type: 'string' } },
 });
 const count = Number(values.requests);
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);

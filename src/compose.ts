@@ -24,6 +24,7 @@ import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
 import { openIdentity } from './compose/identity.ts';
+import { loadLimits } from './compose/load-limits.ts';
 import { openPermissions } from './compose/permissions.ts';
 import { openSealed } from './compose/sealed-sessions.ts';
 import type { Config } from './config.ts';
@@ -116,11 +117,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     },
     streams: new StreamPlaces(placesOf('streams', limits.streamsPerOwnerMax), limits.streamsMax),
     rates: { quotas, ...limits },
-    load: {
-      eventLoopDelayMs: env.SHED_EVENT_LOOP_DELAY_MS,
-      heapBytes: env.SHED_HEAP_BYTES,
-      rssBytes: env.SHED_RSS_BYTES,
-    },
+    load: loadLimits(env),
     streamHeadersDelayMs: env.STREAM_HEADERS_DELAY_MS,
     identity,
     browsers: {

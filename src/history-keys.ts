@@ -1,6 +1,7 @@
 // npm run history-keys -- create | status | rewrap: the keys of HISTORY_KEYS_FILE, and what is wrapped with which.
 
 import { parseArgs } from 'node:util';
+import { failureText } from './command-failure.ts';
 import { type SealedSessions, walkSealed } from './compose/sealed-sessions.ts';
 import { addHistoryKey } from './config/added-key.ts';
 import { HistoryKeysError } from './config/history-keys.ts';
@@ -32,7 +33,7 @@ async function run(): Promise<number> {
         return fail(USAGE);
     }
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = failureText(error);
     if (error instanceof ConfigError || error instanceof HistoryKeysError) return fail(text);
     const isOfArguments = error instanceof TypeError && 'code' in error;
     return fail(isOfArguments ? `${text}\n\n${USAGE}` : `Failed: ${text}`);

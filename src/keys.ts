@@ -1,6 +1,7 @@
 // npm run keys -- create | list | revoke: the API keys of a service with AUTH=api-key, in its file or in its Redis.
 
 import { parseArgs } from 'node:util';
+import { failureText } from './command-failure.ts';
 import { openApiKeyStore } from './compose/identity.ts';
 import { loadKeyPlace } from './config.ts';
 import { type ApiKeyStore, type KeyWish, keyId, newKey } from './identity/api-key-store.ts';
@@ -21,6 +22,10 @@ const YEARS_MAX = 100;
 class UsageError extends Error {}
 
 const { values, positionals } = readArguments();
+if (values.help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 try {
   const store = await openApiKeyStore(values.file === undefined ? loadKeyPlace() : { file: values.file });
   try {
@@ -29,7 +34,7 @@ try {
     store.close();
   }
 } catch (error) {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = failureText(error);
   fail(error instanceof UsageError ? `${text}\n\n${USAGE}` : text);
 }
 
@@ -100,7 +105,7 @@ function spanMs(text: string): number {
 function readArguments() {
   const text = { type: 'string' } as const;
   try {
-    const options = { owner: text, scopes: text, 'expires-in': text, file: text };
+    const options = { owner: text, scopes: text, 'expires-in': text, file: text, help: { type: 'boolean' } as const };
     return parseArgs({ allowPositionals: true, options });
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);

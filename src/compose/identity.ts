@@ -2,6 +2,7 @@
 
 import type { FastifyBaseLogger } from 'fastify';
 import { RedisApiKeys } from '../adapters/redis/redis-api-keys.ts';
+import { Refusals } from '../command-failure.ts';
 import { FILE_LOOK_MS, type ReadFile, WatchedFile } from '../config/watched-file.ts';
 import type { Config, KeyPlace } from '../config.ts';
 import type { AddressRange } from '../identity/address-range.ts';
@@ -60,7 +61,8 @@ function openKeys(file: ReadFile | undefined, { redis }: Config, logger: Fastify
 export async function openApiKeyStore({ file, redis }: KeyPlace): Promise<ApiKeyStore> {
   if (file !== undefined) return apiKeyStoreIn(file);
   if (!redis) throw new Error('There is no place for keys: name a file (API_KEYS_FILE), or a Redis (REDIS_URL).');
-  const keys = new RedisApiKeys(redis, monotonic, () => {});
-  await keys.reached();
+  const refusals = new Refusals();
+  const keys = new RedisApiKeys(redis, monotonic, refusals.note);
+  await refusals.explain(keys.reached());
   return keys;
 }

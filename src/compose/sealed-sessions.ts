@@ -9,6 +9,7 @@ import { Unreadable } from '../adapters/sealed/sealer.ts';
 import { unwrapKey, wrapAnew, wrappingKeyId } from '../adapters/sealed/wrapped-key.ts';
 import type { Seal } from '../chat/seal.ts';
 import type { SessionStore } from '../chat/session-store.ts';
+import { Refusals } from '../command-failure.ts';
 import { followHistoryKeys } from '../config/followed-keys.ts';
 import type { Config, SealedRedis } from '../config.ts';
 
@@ -52,12 +53,13 @@ export interface SealedSessions {
 /** Counts them, and wraps them with the current key when they are to be. Fails with `store_unavailable`. */
 export async function walkSealed({ redis, historyKeys }: SealedRedis, isToRewrap: boolean): Promise<SealedSessions> {
   const ring = new KeyRing(historyKeys);
-  const seals = new RedisSeals(redis, () => undefined);
+  const refusals = new Refusals();
+  const seals = new RedisSeals(redis, refusals.note);
   const byKey = new Map([...historyKeys.keys.keys()].map((id) => [id, 0]));
   const unreadable: string[] = [];
   let [plain, rewrapped] = [0, 0];
   try {
-    await connected(seals);
+    await refusals.explain(connected(seals));
     for await (const { address, seal } of seals.all()) {
       if (!seal) {
         plain += 1;

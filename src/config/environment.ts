@@ -128,8 +128,8 @@ const ENVIRONMENT = Type.Object({
   MAX_STREAMS: limit(10_000),
   MAX_CONNECTIONS: limit(16_384),
   SHED_EVENT_LOOP_DELAY_MS: ms(1000, 0),
-  SHED_HEAP_BYTES: whole(0, 0, Number.MAX_SAFE_INTEGER),
-  SHED_RSS_BYTES: whole(0, 0, Number.MAX_SAFE_INTEGER),
+  SHED_HEAP_BYTES: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  SHED_RSS_BYTES: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
   HISTORY_KEYS_FILE: text(),
 });
 

@@ -10,7 +10,7 @@ import type { Edge, EdgeDependencies } from './edge.ts';
 import { answerExpectations } from './expectations.ts';
 import { refuseAmbiguity } from './framing.ts';
 import { type Health, health } from './health.ts';
-import { identifyCallers } from './identity.ts';
+import { identifyCallers, judgeScopes } from './identity.ts';
 import { acceptJsonBodies } from './json-body.ts';
 import { type LoadLimits, watchLoad } from './load-shedding.ts';
 import { logRequests } from './logging.ts';
@@ -115,6 +115,7 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   limitAddresses(app, options.rates);
   identifyCallers(app, options.identity);
   limitOwners(app, options.rates);
+  judgeScopes(app, options.identity);
   cutSlowReaders(app, options.sse.stallMs);
   await watchLoad(app, options.load);
   if (options.server.connectionsMax > 0) app.server.maxConnections = options.server.connectionsMax;

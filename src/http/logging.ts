@@ -29,7 +29,11 @@ export function logRequest(request: FastifyRequest, status: number | undefined, 
 /** What is not the client's doing: once, here, with what lies underneath. */
 export function logFailure(request: FastifyRequest, error: unknown): void {
   const chatError = asChatError(error);
-  if (statusOf(chatError.code) < 500) return;
+  const { diagnosis } = chatError.details;
+  if (statusOf(chatError.code) < 500) {
+    if (diagnosis !== undefined) request.log.info({ code: chatError.code, diagnosis }, 'request refused');
+    return;
+  }
   const level = chatError.code === 'internal' ? 'error' : 'warn';
   request.log[level]({ code: chatError.code, ...underneath(chatError) }, 'request failed');
 }

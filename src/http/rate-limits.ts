@@ -35,7 +35,8 @@ export function limitAddresses(app: Edge, { quotas, addressRequestsPerMinute }: 
 export function limitOwners(app: Edge, { quotas, ownerRequestsPerMinute }: RateLimits): void {
   if (ownerRequestsPerMinute === 0) return;
   app.addHook('onRequest', async (request, reply) => {
-    if (request.method === 'OPTIONS' || !request.routeOptions.url?.startsWith('/v1/')) return;
+    // What is open asks nobody who he is; a path that is not there does.
+    if (request.method === 'OPTIONS' || request.caller === null) return;
     await spend({ kind: 'owner', name: ownerOf(request) }, ownerRequestsPerMinute, quotas, reply);
   });
 }

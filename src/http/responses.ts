@@ -43,6 +43,7 @@ export function eventStream(description: string, schema: TSchema, headers: Heade
 const EVERYWHERE: readonly ProblemCode[] = [
   'invalid_argument',
   'not_acceptable',
+  'uri_too_long',
   'rate_limited',
   'headers_too_large',
   'internal',

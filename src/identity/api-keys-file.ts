@@ -35,7 +35,13 @@ export function apiKeysIn(file: WatchedFile<KeysByDigest>): ApiKeys {
  * comes meanwhile waits. Fails when the file would not belong to whom it belongs to, since the service could not read it then.
  */
 export function apiKeyStoreIn(path: string): ApiKeyStore {
-  const list = async () => (existsSync(path) ? parseKeyFile(readTextFile(path)) : []);
+  const list = async () => {
+    try {
+      return existsSync(path) ? parseKeyFile(readTextFile(path)) : [];
+    } catch (error) {
+      throw new Error(`${path} ${error instanceof Error ? error.message : 'cannot be read'}`);
+    }
+  };
   const change = async (next: (keys: readonly ApiKey[]) => readonly ApiKey[]) => {
     // A link stays one: what it leads to is replaced.
     const place = existsSync(path) ? realpathSync(path) : path;

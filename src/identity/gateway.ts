@@ -29,22 +29,24 @@ export class GatewayIdentity implements Identity {
 
   /** One refusal for all that may be wrong: whoever tries secrets is not told how far he has come. */
   async identify(request: IncomingMessage): Promise<Caller> {
+    let diagnosis = 'it does not come from TRUST_PROXY, or without the right x-gateway-secret';
     try {
       if (this.#isGateway(request)) return this.#callerOf(request);
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
+      diagnosis = error.message;
     }
-    throw missing('Only the gateway can say who calls.');
+    throw new ChatError('unauthenticated', 'Only the gateway can say who calls.', { diagnosis });
   }
 
   #callerOf(request: IncomingMessage): Caller {
     const { ownerHeader, scopeHeader } = this.#rules;
     const owner = onlyHeader(request, ownerHeader);
-    if (!isOwner(owner)) throw missing('no owner');
+    if (!isOwner(owner)) throw missing(`${ownerHeader} is not there, or too long`);
     if (scopeHeader === undefined) return { owner, scope: 'chat' };
     // A client can make some gateways drop a header of theirs (`Connection`): without it nobody gets more than was meant.
     const words = (onlyHeader(request, scopeHeader) ?? '').split(/[\s,]+/).filter((word) => word !== '');
-    if (words.length === 0) throw missing('no scope');
+    if (words.length === 0) throw missing(`${scopeHeader} is not there`);
     return { owner, scope: scopeOf(words) };
   }
 

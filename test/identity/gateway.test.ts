@@ -91,6 +91,17 @@ test('a scope that is dropped on the way gives nothing, rather than everything',
   }
 });
 
+test('the log tells the operator what was wrong', async () => {
+  await using scene = await startScene({ ...GATEWAY, GATEWAY_SECRET: 'between-us' });
+  await scene.client.get('/v1/sessions', user('alice'));
+  await scene.client.get('/v1/sessions', { 'x-gateway-secret': 'between-us' });
+  const told = scene.service.logged().filter(({ msg }) => msg === 'request refused');
+  expect(told.map(({ diagnosis }) => diagnosis)).toEqual([
+    expect.stringContaining('x-gateway-secret'),
+    expect.stringContaining('x-forwarded-user is not there'),
+  ]);
+});
+
 test('a 401 does not tell which of it all was wrong', async () => {
   await using scene = await startScene({ ...GATEWAY, GATEWAY_SECRET: 'between-us' });
   const secret = { 'x-gateway-secret': 'between-us' };

@@ -120,6 +120,14 @@ test.each([
   expect(existsSync(file)).toBe(false);
 });
 
+test('what Redis refuses is told, and help is no mistake', () => {
+  const { host } = new URL(inject('redisUrl'));
+  const refused = keys({ REDIS_URL: `redis://nobody:wrong@${host}` }, 'list');
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain('WRONGPASS');
+  expect(keys({}, '--help')).toMatchObject({ status: 0, stderr: '' });
+});
+
 test('without a place for keys it says which there are', () => {
   expect(keys({}, 'list').stderr).toContain('API_KEYS_FILE');
   const away = keys({ REDIS_URL: 'redis://127.0.0.1:1' }, 'list');
