@@ -271,11 +271,12 @@ describe('Redis', () => {
   });
 
   test('secrets come from files too, and win over the URL', () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'csp-test-config-')), 'password');
+    const folder = mkdtempSync(join(tmpdir(), 'csp-test-config-'));
+    const file = join(folder, 'password');
     writeFileSync(file, 'from-file\n');
     const { redis } = loadConfig({ REDIS_URL: 'redis://:in-url@host', REDIS_PASSWORD_FILE: file });
     expect(redis?.password).toBe('from-file');
-    rmSync(file);
+    rmSync(folder, { recursive: true });
   });
 
   test('each secret has a file of its own, and a plain form', () => {
