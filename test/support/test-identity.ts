@@ -1,8 +1,8 @@
 // The same tests with identities: `TEST_AUTH=api-key` starts every service that says nothing of its own with API keys, and
 // every client that says nothing sends one. What such a service does is the same, or it is wrong.
 
-import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -26,11 +26,12 @@ export function testIdentity(headers: Texts): Texts {
   return isOn && !says ? { 'x-api-key': KEY } : {};
 }
 
+/** One for all runs: workers are ended without a chance to take anything away. */
 function writeKeyFile(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'csp-test-keys-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, 'keys.json');
+  const path = join(tmpdir(), `csp-test-auth-${process.getuid?.()}.json`);
   const sha256 = createHash('sha256').update(KEY).digest('hex');
-  writeFileSync(path, JSON.stringify([{ owner: 'anyone', sha256 }]));
+  const next = `${path}.${randomUUID()}`;
+  writeFileSync(next, JSON.stringify([{ owner: 'anyone', sha256 }]));
+  renameSync(next, path);
   return path;
 }
