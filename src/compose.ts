@@ -1,4 +1,4 @@
-// Where the parts meet: the only file that names concrete adapters.
+// Where the parts meet: with its folder, the only place that names concrete adapters.
 
 import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';

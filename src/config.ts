@@ -46,7 +46,7 @@ export class ConfigError extends Error {
 }
 
 /** What the service promises elsewhere and does not do yet; to be quiet about them would be to lie. */
-const NOT_SUPPORTED = [...['ADMIN_PORT', 'PLAYGROUND', 'DOCS']];
+const NOT_SUPPORTED = ['ADMIN_PORT', 'PLAYGROUND', 'DOCS'];
 
 /** Fails with a ConfigError that names every bad and every missing variable. */
 export function loadConfig(variables: Readonly<Record<string, string | undefined>> = process.env): Config {

@@ -21,11 +21,20 @@ async function run(): Promise<number> {
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
-      options: { id: { type: 'string' }, current: { type: 'boolean' }, file: { type: 'string' } },
+      options: {
+        id: { type: 'string' },
+        current: { type: 'boolean' },
+        file: { type: 'string' },
+        help: { type: 'boolean' },
+      },
     });
+    if (values.help) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
     switch (positionals.join(' ')) {
       case 'create':
-        return create(values);
+        return await create(values);
       case 'status':
       case 'rewrap':
         return await walk(positionals[0] === 'rewrap');
@@ -40,10 +49,14 @@ async function run(): Promise<number> {
   }
 }
 
-function create(given: { readonly id?: string; readonly current?: boolean; readonly file?: string }): number {
+async function create(given: {
+  readonly id?: string;
+  readonly current?: boolean;
+  readonly file?: string;
+}): Promise<number> {
   const path = given.file ?? historyKeysPath();
   if (path === undefined) return fail('HISTORY_KEYS_FILE is missing, and no --file is named');
-  const { id, current } = addHistoryKey(path, { id: given.id, isCurrent: given.current === true });
+  const { id, current } = await addHistoryKey(path, { id: given.id, isCurrent: given.current === true });
   say(`${id} is in ${path}. The current key is ${current}.`);
   return 0;
 }

@@ -1,6 +1,5 @@
 // Sealed sessions: the store of the service with contents encrypted, and the walk over all that a Redis holds.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { RedisSeals } from '../adapters/redis/redis-seals.ts';
 import { KeyRing } from '../adapters/sealed/key-ring.ts';
@@ -59,7 +58,7 @@ export async function walkSealed({ redis, historyKeys }: SealedRedis, isToRewrap
   const unreadable: string[] = [];
   let [plain, rewrapped] = [0, 0];
   try {
-    await refusals.explain(connected(seals));
+    await refusals.explain(seals.reached());
     for await (const { address, seal } of seals.all()) {
       if (!seal) {
         plain += 1;
@@ -91,19 +90,4 @@ async function rewrap(address: string, seal: Seal, seals: RedisSeals, ring: KeyR
 function readableWith(address: string, seal: Seal, ring: KeyRing): string {
   unwrapKey(ring, address, seal).fill(0);
   return wrappingKeyId(seal.wrappedKey) ?? '';
-}
-
-/** A Redis that is not there yet is asked again for so long. */
-const CONNECT_MS = 5000;
-
-async function connected(seals: RedisSeals): Promise<void> {
-  const deadline = performance.now() + CONNECT_MS;
-  for (;;) {
-    try {
-      return await seals.ping();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await delay(100);
-    }
-  }
 }

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { RedisApiKeys } from '../../src/adapters/redis/redis-api-keys.ts';
 import { newKey } from '../../src/identity/api-key-store.ts';
+import { openApiKeys } from '../support/api-key-store.ts';
 import { EventStream, send } from '../support/client.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { uniquePrefix } from '../support/redis-stores.ts';
@@ -167,18 +167,7 @@ describe('with Redis', () => {
   test('keys are made and revoked while the service runs', async () => {
     const REDIS_KEY_PREFIX = uniquePrefix();
     const REDIS_URL = inject('redisUrl');
-    const { hostname: host, port } = new URL(REDIS_URL);
-    const config = {
-      target: { kind: 'single' as const, address: { host, port: Number(port) }, db: 0 },
-      keyPrefix: REDIS_KEY_PREFIX,
-      commandTimeoutMs: 2000,
-    };
-    const store = new RedisApiKeys(
-      config,
-      () => performance.now(),
-      () => {},
-    );
-    await store.reached();
+    const store = await openApiKeys(REDIS_URL, REDIS_KEY_PREFIX);
     await using scene = await startScene({ AUTH: 'api-key', REDIS_URL, REDIS_KEY_PREFIX });
     const { key, kept } = newKey({ owner: 'alice' }, Date.now());
     await until('the service is ready', async () => (await statusOf(scene, bearer(key))) === 401);
@@ -219,15 +208,7 @@ describe('who watches', () => {
   test('is cut when the key has expired, also while nobody can be asked', async () => {
     const REDIS_KEY_PREFIX = uniquePrefix();
     const server = await RedisServer.start();
-    const { host, port } = server.address;
-    const target = { kind: 'single' as const, address: { host, port }, db: 0 };
-    const config = { target, keyPrefix: REDIS_KEY_PREFIX, commandTimeoutMs: 2000 };
-    const store = new RedisApiKeys(
-      config,
-      () => performance.now(),
-      () => {},
-    );
-    await store.reached();
+    const store = await openApiKeys(server.url, REDIS_KEY_PREFIX);
     const expireTime = new Date(Date.now() + 4000).toISOString();
     const { key, kept } = newKey({ owner: 'alice', expireTime }, Date.now());
     await store.add(kept);

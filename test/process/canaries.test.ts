@@ -4,9 +4,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Operation, operations } from '../../fuzz/document.ts';
-import { RedisApiKeys } from '../../src/adapters/redis/redis-api-keys.ts';
 import { startEmulator } from '../../src/emulator/server.ts';
 import { newKey } from '../../src/identity/api-key-store.ts';
+import { openApiKeys } from '../support/api-key-store.ts';
 import { send } from '../support/client.ts';
 import { Issuer } from '../support/issuer.ts';
 import { everythingIn } from '../support/redis-contents.ts';
@@ -87,17 +87,7 @@ async function readableIn(prefix: string, canaries: Canaries): Promise<readonly 
 
 test('with API keys nothing is printed, and no key is in Redis, where they are kept', async () => {
   const canaries = newCanaries();
-  const config = {
-    target: { kind: 'single' as const, address: redis.address, db: 0 },
-    keyPrefix: 'canary-keys',
-    commandTimeoutMs: 2000,
-  };
-  const store = new RedisApiKeys(
-    config,
-    () => performance.now(),
-    () => {},
-  );
-  await store.reached();
+  const store = await openApiKeys(redis.url, 'canary-keys');
   const { key, kept } = newKey({ owner: 'alice' }, Date.now());
   await store.add(kept);
   store.close();

@@ -1,7 +1,8 @@
 // npm run history-keys: a new key in the file, and all sessions of a Redis from one key to the next.
 
-import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -41,6 +42,24 @@ describe('create', () => {
     const { current, keys } = contentsOf(path);
     expect([current, Object.keys(keys), Buffer.from(keys.k1, 'base64').length]).toEqual(['k1', ['k1'], 32]);
     expect(readdirSync(dirname(path)).sort()).toEqual(['keys.json', 'new.json']);
+  });
+
+  test('loses no key when several are made at once', async () => {
+    const script = [join(ROOT, 'scripts/require-node.js'), join(ROOT, 'src/history-keys.ts')] as const;
+    const exits = Array.from({ length: 6 }, (_, i) => {
+      const args = ['--import', ...script, 'create', '--id', `n${i}`];
+      return once(spawn(process.execPath, args, { env: { HISTORY_KEYS_FILE: file.path }, stdio: 'ignore' }), 'exit');
+    });
+    expect((await Promise.all(exits)).map(([code]) => code)).toEqual(Array(6).fill(0));
+    expect(Object.keys(contentsOf(file.path).keys).sort()).toEqual(['k1', 'n0', 'n1', 'n2', 'n3', 'n4', 'n5']);
+  });
+
+  test('leaves a link where it is, and what it leads to is changed', () => {
+    const link = join(dirname(file.path), 'link.json');
+    symlinkSync(file.path, link);
+    expect(command(['create', '--file', link]).status).toBe(0);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(Object.keys(contentsOf(file.path).keys)).toEqual(['k1', 'k2']);
   });
 
   test('adds a key to those that are there, which stay as they are, and shows none', () => {

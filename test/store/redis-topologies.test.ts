@@ -98,12 +98,7 @@ describe('on a Cluster', () => {
     // The service's own user may not look through all keys.
     const { username: _username, password: _password, ...asOperator } = config;
     const seals = new RedisSeals(asOperator, () => undefined);
-    await until('it is connected', () =>
-      seals.ping().then(
-        () => true,
-        () => false,
-      ),
-    );
+    await seals.reached();
     const found = new Map<string, string | undefined>();
     for await (const { address, seal } of seals.all()) found.set(address, seal?.id);
     expect(found).toEqual(new Map(keys.map((key, i) => [store.addressOf(key), i === 0 ? undefined : `s${i}`])));

@@ -1,7 +1,6 @@
 // API keys in Redis: one hash, digest → record. A key that was revoked lets nobody in any more after the time for which
 // answers are remembered here.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { ChatError } from '../../chat/errors.ts';
 import { parseKeyRecord } from '../../identity/api-key-records.ts';
 import type { ApiKeyStore } from '../../identity/api-key-store.ts';
@@ -13,9 +12,6 @@ import { RedisConnection } from './redis-connection.ts';
 /** Also for keys that are not there: guesses must not become load. */
 const REMEMBER_MS = 2000;
 const REMEMBERED_MAX = 10_000;
-
-/** For somebody who waits at a terminal. */
-const REACH_MS = 5000;
 
 interface Remembered {
   readonly key: Promise<ApiKey | undefined>;
@@ -52,18 +48,8 @@ export class RedisApiKeys implements ApiKeys, ApiKeyStore {
     return key;
   }
 
-  /** The connection is made beside: a command that comes before it stands is refused. */
-  async reached(): Promise<void> {
-    const deadline = this.#now() + REACH_MS;
-    for (;;) {
-      try {
-        await this.#connection.call('HLEN', this.#hash);
-        return;
-      } catch (error) {
-        if (this.#now() > deadline) throw error;
-        await delay(REACH_MS / 50);
-      }
-    }
+  reached(): Promise<void> {
+    return this.#connection.reached();
   }
 
   async list(): Promise<readonly ApiKey[]> {

@@ -1,5 +1,6 @@
 // The way to Redis: options spelled out, a timer on every command, foreign errors translated once.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, type Redis } from 'ioredis';
 import { ChatError } from '../../chat/errors.ts';
 import { connect, connectSubscriber, type RedisConfig } from './redis-client.ts';
@@ -9,6 +10,10 @@ export type RedisArgument = string | number | Uint8Array;
 
 /** How many keys are looked at in one step: others wait meanwhile. */
 const SCANNED = 500;
+
+/** For somebody who waits at a terminal. */
+const REACH_MS = 5000;
+const REACH_LOOK_MS = 100;
 
 export class RedisConnection {
   readonly #client: Redis | Cluster;
@@ -45,6 +50,20 @@ export class RedisConnection {
         yield keys;
         cursor = next;
       } while (cursor !== '0');
+    }
+  }
+
+  /** The connection is made beside, and refuses commands until it stands: for commands, which can wait for it. */
+  async reached(): Promise<void> {
+    const deadline = performance.now() + REACH_MS;
+    for (;;) {
+      try {
+        await this.call('PING');
+        return;
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+        await delay(REACH_LOOK_MS);
+      }
     }
   }
 

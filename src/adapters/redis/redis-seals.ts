@@ -44,9 +44,8 @@ export class RedisSeals {
     return text(word) === 'OK';
   }
 
-  /** Fails with `store_unavailable`. */
-  async ping(): Promise<void> {
-    await this.#redis.call('PING');
+  reached(): Promise<void> {
+    return this.#redis.reached();
   }
 
   close(): void {
