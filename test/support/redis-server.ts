@@ -56,6 +56,11 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  get pid(): number {
+    if (!this.#process) throw new Error('redis-server has not been started');
+    return this.#process.pid;
+  }
+
   get address(): { readonly host: string; readonly port: number } {
     return { host: '127.0.0.1', port: this.port };
   }

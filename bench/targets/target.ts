@@ -1,0 +1,23 @@
+// What is measured: something that stands between a client and the model.
+
+import type { Call } from '../http-client.ts';
+
+/** One conversation at the target. Turns of it are made one after the other. */
+export interface Conversation {
+  /** The call that asks for a streamed answer. `question` says how the model is to answer (`upstream.ts`). */
+  stream(question: string): Call;
+  /** The call that asks for an answer in one piece; absent where the target has none. */
+  unary?(question: string): Call;
+}
+
+export interface Target extends AsyncDisposable {
+  readonly name: string;
+  /** All processes of it, the store aside. */
+  readonly pids: readonly number[];
+  /** Its store, if it has one. */
+  readonly storePids: readonly number[];
+  open(count: number): Promise<readonly Conversation[]>;
+}
+
+/** Starts it, in front of the model at this port. */
+export type StartTarget = (modelPort: number) => Promise<Target>;
