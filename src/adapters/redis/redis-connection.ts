@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, type Redis } from 'ioredis';
 import { ChatError } from '../../chat/errors.ts';
+import { gatherWrites } from './gathered-writes.ts';
 import { connect, connectSubscriber, type RedisConfig } from './redis-client.ts';
 import type { Script } from './scripts.ts';
 
@@ -21,6 +22,7 @@ export class RedisConnection {
 
   constructor(config: RedisConfig, onError: (error: Error) => void) {
     this.#client = connect(config);
+    gatherWrites(this.#client);
     this.#timeoutMs = config.commandTimeoutMs;
     this.#client.on('error', onError);
   }
