@@ -17,7 +17,7 @@ export interface SseRules {
 const WRITE_BYTES = 16 * 1024;
 
 export const OPEN_COMMENT = ': open\n\n';
-const HEARTBEAT = ': heartbeat\n\n';
+const HEARTBEAT = Buffer.from(': heartbeat\n\n');
 
 export interface StreamStart {
   /** What the client has seen already: frames up to this one are left out. */
@@ -39,8 +39,44 @@ export function streamLog(
   return new LogWriter(response, log, rules, afterSeq).run(silentMs);
 }
 
+/** Writes pieces of the body as chunks of its transfer coding, each in one piece; Node would make four of it. */
+class Body {
+  readonly #response: ServerResponse;
+  readonly #isChunked: boolean;
+
+  /** `response` has sent its headers. */
+  constructor(response: ServerResponse) {
+    this.#response = response;
+    // HTTP/1.0 has no chunks: there the body ends with the connection.
+    this.#isChunked = response.chunkedEncoding;
+    response.chunkedEncoding = false;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#response.write(this.#isChunked ? chunkOf(bytes) : bytes);
+  }
+
+  end(): void {
+    if (this.#isChunked) this.#response.end(LAST_CHUNK);
+    else this.#response.end();
+  }
+}
+
+const CRLF = '\r\n';
+const LAST_CHUNK = Buffer.from('0\r\n\r\n');
+
+function chunkOf(bytes: Uint8Array): Buffer {
+  const head = `${bytes.length.toString(16)}${CRLF}`;
+  const chunk = Buffer.allocUnsafe(head.length + bytes.length + CRLF.length);
+  chunk.write(head, 0, 'latin1');
+  chunk.set(bytes, head.length);
+  chunk.write(CRLF, head.length + bytes.length, 'latin1');
+  return chunk;
+}
+
 class LogWriter {
   readonly #response: ServerResponse;
+  readonly #body: Body;
   readonly #log: FrameSource;
   readonly #rules: SseRules;
   #seq: number;
@@ -50,6 +86,7 @@ class LogWriter {
 
   constructor(response: ServerResponse, log: FrameSource, rules: SseRules, afterSeq: number) {
     this.#response = response;
+    this.#body = new Body(response);
     this.#seq = afterSeq;
     this.#log = log;
     this.#rules = rules;
@@ -84,10 +121,10 @@ class LogWriter {
     const response = this.#response;
     this.#isPumpDue = false;
     while (this.#log.frameAfter(this.#seq) && !response.writableNeedDrain && !response.destroyed) {
-      response.write(this.#nextPiece());
+      this.#body.write(this.#nextPiece());
     }
     const hasAll = this.#log.hasEnded && !this.#log.frameAfter(this.#seq);
-    if (hasAll && !response.writableNeedDrain && !response.writableEnded) response.end();
+    if (hasAll && !response.writableNeedDrain && !response.writableEnded) this.#body.end();
     // Blocked, or the last bytes are still waiting: for a client that may have stopped reading.
     if (response.writableNeedDrain || response.writableEnded) this.#armStall();
   }
@@ -128,7 +165,7 @@ class LogWriter {
     this.#heartbeat = setTimeout(() => {
       const { writableNeedDrain, writableEnded } = this.#response;
       // Not while the socket is full: whoever does not read needs no sign of life.
-      if (!writableNeedDrain && !writableEnded) this.#response.write(HEARTBEAT);
+      if (!writableNeedDrain && !writableEnded) this.#body.write(HEARTBEAT);
       this.#beatAfter(this.#rules.heartbeatMs);
     }, ms);
   }
