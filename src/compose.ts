@@ -1,6 +1,5 @@
 // Where the parts meet: with its folder, the only place that names concrete adapters.
 
-import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import { GeminiModel } from './adapters/gemini/gemini-model.ts';
 import { MemoryQuotas } from './adapters/memory/memory-quotas.ts';
@@ -24,6 +23,7 @@ import { RunningTurns } from './chat/running-turns.ts';
 import type { SessionStore } from './chat/session-store.ts';
 import { WaitingTurns } from './chat/waiting-turns.ts';
 import { openIdentity } from './compose/identity.ts';
+import { newId } from './compose/ids.ts';
 import { loadLimits } from './compose/load-limits.ts';
 import { openPermissions } from './compose/permissions.ts';
 import { openSealed } from './compose/sealed-sessions.ts';
@@ -50,11 +50,6 @@ const clock: Clock = {
     return () => clearTimeout(timer);
   },
 };
-
-/** 144 random bits: cannot be guessed, and needs no index to be unique. */
-function newId(): string {
-  return randomBytes(18).toString('base64url');
-}
 
 export async function compose(config: Config, logger: FastifyBaseLogger): Promise<Service> {
   const { env, limits } = config;

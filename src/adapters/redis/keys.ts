@@ -32,8 +32,18 @@ export interface SessionKeys {
  * Session ids match `^[A-Za-z0-9_-]{1,128}$` (checked at the edge).
  */
 function ownerTag(owner: string): string {
-  return createHash('sha256').update(owner, 'utf16le').digest('base64url').slice(0, 22);
+  let tag = tags.get(owner);
+  if (tag === undefined) {
+    tag = createHash('sha256').update(owner, 'utf16le').digest('base64url').slice(0, 22);
+    if (tags.size >= TAGS_MAX) tags.clear();
+    tags.set(owner, tag);
+  }
+  return tag;
 }
+
+/** Every command of a turn names its owner. Those that were met lately. */
+const tags = new Map<string, string>();
+const TAGS_MAX = 10_000;
 
 /** What keys of the session have between their braces: the same for all of them, and for those of no other session. */
 export function sessionAddress({ owner, sessionId }: SessionKey): string {
