@@ -1,4 +1,5 @@
 // The service as it is run: a process of its own, Redis under it, everything on that is on by default.
+// BENCH_NODE_OPTIONS="--cpu-prof --cpu-prof-dir=DIR" has it write a profile when it ends.
 
 import { RedisServer } from '../../test/support/redis-server.ts';
 import { spawnService } from '../../test/support/spawned-service.ts';
@@ -17,7 +18,8 @@ const VARIABLES = {
 export const service: StartTarget = async (modelPort) => {
   // What an acknowledgement is worth is not the question here: the disk is left out of it.
   const redis = await RedisServer.start({ args: ['--appendonly', 'no'] });
-  const variables = { ...VARIABLES, REDIS_URL: redis.url, VERTEX_AI_EMULATOR_HOST: `127.0.0.1:${modelPort}` };
+  const { BENCH_NODE_OPTIONS = '' } = process.env;
+  const variables = { ...VARIABLES, NODE_OPTIONS: BENCH_NODE_OPTIONS, REDIS_URL: redis.url, VERTEX_AI_EMULATOR_HOST: `127.0.0.1:${modelPort}` };
   const spawned = await spawnService(variables);
   const port = Number(new URL(spawned.url).port);
   return {

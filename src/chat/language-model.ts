@@ -88,6 +88,8 @@ export interface ModelChunk {
   readonly isContinued?: boolean;
 }
 
+export type TakeChunk = (chunk: ModelChunk) => void;
+
 /** How many tokens a request would cost. */
 export interface TokenCount {
   readonly totalTokens: number;
@@ -103,10 +105,11 @@ export interface LanguageModel {
   generate(request: ModelRequest, signal: AbortSignal): Promise<ModelChunk>;
 
   /**
-   * The answer as it is produced. Ends normally only when the upstream ended cleanly; whether the answer is complete
-   * is for the domain to judge. Errors as `generate`. Aborting the signal closes the upstream socket at once.
+   * The answer as it is produced: `take` is called with each chunk as it comes, all chunks of one network read in one go.
+   * Resolves only when the upstream ended cleanly; whether the answer is complete is for the domain to judge. Errors as
+   * `generate`; nothing is taken after one, nor after an abort, which closes the upstream socket at once.
    */
-  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelChunk>;
+  stream(request: ModelRequest, signal: AbortSignal, take: TakeChunk): Promise<void>;
 
   /** What the request would cost, without answering it. Errors as `generate`. */
   countTokens(request: ModelRequest, signal: AbortSignal): Promise<TokenCount>;

@@ -1,6 +1,6 @@
 // Several wires behind one port: each request goes to the one that its model speaks.
 
-import type { LanguageModel, ModelChunk, ModelRequest, TokenCount } from './language-model.ts';
+import type { LanguageModel, ModelChunk, ModelRequest, TakeChunk, TokenCount } from './language-model.ts';
 
 export class RoutedModel implements LanguageModel {
   readonly #choose: (model: string) => LanguageModel;
@@ -16,8 +16,8 @@ export class RoutedModel implements LanguageModel {
     return this.#choose(request.model).generate(request, signal);
   }
 
-  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelChunk> {
-    return this.#choose(request.model).stream(request, signal);
+  stream(request: ModelRequest, signal: AbortSignal, take: TakeChunk): Promise<void> {
+    return this.#choose(request.model).stream(request, signal, take);
   }
 
   countTokens(request: ModelRequest, signal: AbortSignal): Promise<TokenCount> {

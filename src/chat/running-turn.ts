@@ -122,7 +122,7 @@ export class RunningTurn {
     const { request, isStream } = this.#plan;
     try {
       if (isStream) {
-        for await (const chunk of this.#deps.model.stream(request, this.#abort.signal)) this.#takeChunk(chunk);
+        await this.#deps.model.stream(request, this.#abort.signal, (chunk) => this.#takeChunk(chunk));
       } else {
         this.#takeChunk(await this.#deps.model.generate(request, this.#abort.signal));
       }

@@ -94,9 +94,9 @@ describe('a streamed answer', () => {
     });
     const model = at({ kind: 'emulator', address: upstream.address, project: 'p', location: 'eu' });
     let count = 0;
-    for await (const { candidates } of model.stream(REQUEST, new AbortController().signal)) {
+    await model.stream(REQUEST, new AbortController().signal, ({ candidates }) => {
       if (candidates[0]?.parts.length) heard[count++]?.resolve();
-    }
+    });
     await model.close();
     expect(count).toBe(words.length);
   });

@@ -83,7 +83,7 @@ export async function ask(
     return { chunks, text: visibleText(parts), ms: performance.now() - started };
   };
   try {
-    if (way === 'stream') for await (const chunk of model.stream(request, signal)) chunks.push(chunk);
+    if (way === 'stream') await model.stream(request, signal, (chunk) => chunks.push(chunk));
     else chunks.push(await model.generate(request, signal));
     return outcome();
   } catch (error) {

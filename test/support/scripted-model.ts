@@ -1,6 +1,6 @@
 // A language model that says what the test tells it to, when it is told.
 
-import type { LanguageModel, ModelChunk, ModelRequest, TokenCount } from '../../src/chat/language-model.ts';
+import type { LanguageModel, ModelChunk, ModelRequest, TakeChunk, TokenCount } from '../../src/chat/language-model.ts';
 
 type Line = { readonly chunk: ModelChunk } | { readonly error: Error } | 'end';
 
@@ -34,7 +34,7 @@ export class ModelCall {
     this.#push({ error });
   }
 
-  async *read(): AsyncGenerator<ModelChunk> {
+  async read(take: TakeChunk): Promise<void> {
     for (;;) {
       if (this.signal.aborted) throw this.signal.reason;
       const line = this.#lines.shift();
@@ -44,7 +44,7 @@ export class ModelCall {
         });
       } else if (line === 'end') return;
       else if ('error' in line) throw line.error;
-      else yield line.chunk;
+      else take(line.chunk);
     }
   }
 
@@ -67,14 +67,15 @@ export class ScriptedModel implements LanguageModel {
   }
 
   async generate(request: ModelRequest, signal: AbortSignal): Promise<ModelChunk> {
-    for await (const chunk of this.stream(request, signal)) return chunk;
-    throw new Error('a unary answer without a chunk');
+    const { promise, resolve, reject } = Promise.withResolvers<ModelChunk>();
+    this.stream(request, signal, resolve).then(() => reject(new Error('a unary answer without a chunk')), reject);
+    return promise;
   }
 
-  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelChunk> {
+  stream(request: ModelRequest, signal: AbortSignal, take: TakeChunk): Promise<void> {
     const call = new ModelCall(request, signal);
     this.calls.push(call);
-    return call.read();
+    return call.read(take);
   }
 
   /** One token for each content. */

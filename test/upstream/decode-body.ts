@@ -13,15 +13,31 @@ export interface Decoded {
 }
 
 export function decode(slices: readonly Uint8Array[], eventSizeMax = SIZE_MAX): Decoded {
-  const decoder = new JsonStreamDecoder({ eventSizeMax });
   const values: unknown[] = [];
+  const decoder = new JsonStreamDecoder({ eventSizeMax }, (value) => values.push(value));
   try {
-    for (const slice of slices) for (const value of decoder.push(slice)) values.push(value);
-    for (const value of decoder.end()) values.push(value);
+    for (const slice of slices) decoder.push(slice);
+    decoder.end();
     return { values };
   } catch (error) {
     return { values, error: error instanceof ChatError ? error.code : String(error) };
   }
+}
+
+/** Each call gives the values that came of it: `push` of a text, `end` of the end. */
+export function decodeStepwise(eventSizeMax = SIZE_MAX) {
+  const values: unknown[] = [];
+  const decoder = new JsonStreamDecoder({ eventSizeMax }, (value) => values.push(value));
+  return {
+    push(text: string): readonly unknown[] {
+      decoder.push(Buffer.from(text));
+      return values.splice(0);
+    },
+    end(): readonly unknown[] {
+      decoder.end();
+      return values.splice(0);
+    },
+  };
 }
 
 export function decodeText(text: string, eventSizeMax = SIZE_MAX): Decoded {

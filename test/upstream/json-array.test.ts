@@ -2,9 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JsonStreamDecoder } from '../../src/adapters/upstream/json-stream-decoder.ts';
 import { parseAsWritten } from '../../src/chat/json-as-written.ts';
-import { byteByByte, cuts, decode, decodeText, sliced } from './decode-body.ts';
+import { byteByByte, cuts, decode, decodeStepwise, decodeText, sliced } from './decode-body.ts';
 
 const values = fc.array(fc.oneof(fc.jsonValue(), fc.constant({ text: '],[}{"\\ \u2028' })), { maxLength: 6 });
 /** As Google writes it, and as anybody may. */
@@ -28,14 +27,13 @@ describe('an array instead of events', () => {
   });
 
   it('gives each element when it is complete, and does not wait for the next', () => {
-    const decoder = new JsonStreamDecoder({ eventSizeMax: 1000 });
-    const push = (text: string) => [...decoder.push(Buffer.from(text))];
+    const { push, end } = decodeStepwise();
     expect(push('[{"a":')).toEqual([]);
     expect(push('1}')).toEqual([{ a: 1 }]);
     expect(push('\n,\n{"a":{"b":[2]}')).toEqual([]);
     expect(push('}')).toEqual([{ a: { b: [2] } }]);
     expect(push(']\n')).toEqual([]);
-    expect([...decoder.end()]).toEqual([]);
+    expect(end()).toEqual([]);
   });
 
   it('is limited by the size of an element, not of the whole', () => {

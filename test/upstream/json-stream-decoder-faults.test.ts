@@ -2,8 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JsonStreamDecoder } from '../../src/adapters/upstream/json-stream-decoder.ts';
-import { byteByByte, cuts, decode, decodeText, SIZE_MAX, sliced } from './decode-body.ts';
+import { byteByByte, cuts, decode, decodeStepwise, decodeText, SIZE_MAX, sliced } from './decode-body.ts';
 
 describe('a body that cannot be read', () => {
   const garbage: Readonly<Record<string, string>> = {
@@ -73,10 +72,10 @@ describe('the limit of an event', () => {
   });
 
   it('is told while the line is still growing, so that it bounds what is kept', () => {
-    const decoder = new JsonStreamDecoder({ eventSizeMax: 100 });
-    const piece = Buffer.from('x'.repeat(60));
-    expect([...decoder.push(piece)]).toEqual([]);
-    expect(() => [...decoder.push(piece)]).toThrow('larger than 100 characters');
+    const { push } = decodeStepwise(100);
+    const piece = 'x'.repeat(60);
+    expect(push(piece)).toEqual([]);
+    expect(() => push(piece)).toThrow('larger than 100 characters');
   });
 });
 

@@ -4,9 +4,8 @@
 import { createParser } from 'eventsource-parser';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JsonStreamDecoder } from '../../src/adapters/upstream/json-stream-decoder.ts';
 import { parseAsWritten } from '../../src/chat/json-as-written.ts';
-import { byteByByte, cuts, type Decoded, decode, decodeText, SIZE_MAX, sliced } from './decode-body.ts';
+import { byteByByte, cuts, type Decoded, decode, decodeStepwise, decodeText, sliced } from './decode-body.ts';
 
 const EOLS = ['\n', '\r', '\r\n'] as const;
 type Eol = (typeof EOLS)[number];
@@ -123,13 +122,12 @@ describe('the decoder of event streams', () => {
   });
 
   it('gives each value as soon as its event is complete', () => {
-    const decoder = new JsonStreamDecoder({ eventSizeMax: SIZE_MAX });
-    const push = (text: string) => [...decoder.push(Buffer.from(text))];
+    const { push, end } = decodeStepwise();
     expect(push('data: 1\n')).toEqual([]);
     expect(push('\nda')).toEqual([1]);
     expect(push('ta: 2\r\n\r')).toEqual([2]);
     expect(push('\ndata: 3')).toEqual([]);
-    expect([...decoder.end()]).toEqual([3]);
+    expect(end()).toEqual([3]);
   });
 });
 

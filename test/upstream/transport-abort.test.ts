@@ -81,39 +81,32 @@ describe.each(WAYS)('an abort (%s)', (way) => {
   });
 });
 
-describe('leaving a stream', () => {
-  it('early closes the socket, and leaves no listener', async () => {
+describe('a taker that throws', () => {
+  it('ends the call with what it threw, closes the socket, and leaves no listener', async () => {
     await using scene = await startModel((response) => void asStream(response).write(event(said('a'))), {
       rules: LONG,
     });
     const { signal } = new AbortController();
-    for await (const chunk of scene.model.stream(REQUEST, signal)) {
-      expect(chunk.candidates).toHaveLength(1);
-      break;
-    }
+    const reading = scene.model.stream(REQUEST, signal, () => {
+      throw new RangeError('mine');
+    });
+    await expect(reading).rejects.toThrow(new RangeError('mine'));
     await within(1000, 'the upstream saw it', scene.upstream.calls[0]?.aborted ?? Promise.reject());
     await until('no socket is open', () => scene.upstream.openSockets === 0);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('by throwing closes the socket, too', async () => {
-    await using scene = await startModel((response) => void asStream(response).write(event(said('a'))), {
-      rules: LONG,
+  it('is given nothing more', async () => {
+    await using scene = await startModel((response) => {
+      asStream(response).end(event(said('a')) + event(said('b')) + event(said('c', 'STOP')));
     });
-    const reading = async () => {
-      for await (const _chunk of scene.model.stream(REQUEST, new AbortController().signal)) throw new Error('mine');
-    };
-    await expect(reading()).rejects.toThrow('mine');
-    await within(1000, 'the upstream saw it', scene.upstream.calls[0]?.aborted ?? Promise.reject());
-  });
-
-  it('before it was begun asks nobody', async () => {
-    await using scene = await startModel((response, call) => answer(response, call, 'a'));
-    const { signal } = new AbortController();
-    scene.model.stream(REQUEST, signal);
-    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
-    await scene.ask('generate');
-    expect(scene.upstream.calls).toHaveLength(1);
+    const texts: unknown[] = [];
+    const reading = scene.model.stream(REQUEST, new AbortController().signal, ({ candidates }) => {
+      texts.push(candidates[0]?.parts[0]?.text);
+      throw new RangeError('mine');
+    });
+    await expect(reading).rejects.toThrow('mine');
+    expect(texts).toEqual(['a']);
   });
 });
 
@@ -124,13 +117,11 @@ describe('an abort in the middle of a stream', () => {
     });
     const controller = new AbortController();
     const texts: unknown[] = [];
-    const reading = async () => {
-      for await (const chunk of scene.model.stream(REQUEST, controller.signal)) {
-        texts.push(chunk.candidates[0]?.parts[0]?.text);
-        controller.abort();
-      }
-    };
-    await within(1000, 'the loop ended', expect(reading()).rejects.toMatchObject({ name: 'ChatError' }));
+    const reading = scene.model.stream(REQUEST, controller.signal, (chunk) => {
+      texts.push(chunk.candidates[0]?.parts[0]?.text);
+      controller.abort();
+    });
+    await within(1000, 'the call ended', expect(reading).rejects.toMatchObject({ name: 'ChatError' }));
     await within(1000, 'the upstream saw it', scene.upstream.calls[0]?.aborted ?? Promise.reject());
     expect(texts).toEqual(['a']);
   });

@@ -2,7 +2,14 @@
 
 import { addChunk, NO_ANSWER } from '../../chat/answer.ts';
 import { ChatError } from '../../chat/errors.ts';
-import type { CandidateChunk, LanguageModel, ModelChunk, ModelRequest, TokenCount } from '../../chat/language-model.ts';
+import type {
+  CandidateChunk,
+  LanguageModel,
+  ModelChunk,
+  ModelRequest,
+  TakeChunk,
+  TokenCount,
+} from '../../chat/language-model.ts';
 import { type Method, methodUrl } from '../upstream/endpoint.ts';
 import { isObject, objectsIn } from '../upstream/json-value.ts';
 import { protocolError } from '../upstream/parse-json.ts';
@@ -46,17 +53,17 @@ export class GeminiModel implements LanguageModel {
     throw protocolError('more continuations than are followed');
   }
 
-  async *stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelChunk> {
+  async stream(request: ModelRequest, signal: AbortSignal, take: TakeChunk): Promise<void> {
     const options = startReading(request);
     const hops = new Hops();
     let continuationToken: string | undefined;
     for (let hop = 0; hop <= CONTINUATIONS_MAX; hop += 1) {
       const call = this.#call(request, 'streamGenerateContent', continuationToken);
       continuationToken = undefined;
-      for await (const value of this.#upstream.values(call, signal)) {
+      await this.#upstream.values(call, signal, (value) => {
         continuationToken = continuationTokenOf(value) ?? continuationToken;
-        yield withoutContinuation(hops.add(readResponse(value, options)));
-      }
+        take(withoutContinuation(hops.add(readResponse(value, options))));
+      });
       hops.end();
       if (continuationToken === undefined) return;
     }

@@ -2,7 +2,7 @@
 // its family still may.
 
 import { ChatError } from '../../chat/errors.ts';
-import type { LanguageModel, ModelChunk, ModelRequest, TokenCount } from '../../chat/language-model.ts';
+import type { LanguageModel, ModelChunk, ModelRequest, TakeChunk, TokenCount } from '../../chat/language-model.ts';
 import { methodUrl } from '../upstream/endpoint.ts';
 import { readTokenCount } from '../upstream/token-count.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -33,12 +33,12 @@ export class PredictModel implements LanguageModel {
     return readPrediction(await this.#upstream.document({ model: request.model, method: 'predict', body }, signal));
   }
 
-  async *stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelChunk> {
+  async stream(request: ModelRequest, signal: AbortSignal, take: TakeChunk): Promise<void> {
     const body = streamingBody(request, this.#upstream);
     const prediction = new PredictionStream();
     const call = { model: request.model, method: 'serverStreamingPredict', body } as const;
-    for await (const value of this.#upstream.values(call, signal)) yield prediction.read(value);
-    yield prediction.end();
+    await this.#upstream.values(call, signal, (value) => take(prediction.read(value)));
+    take(prediction.end());
   }
 
   async countTokens(request: ModelRequest, signal: AbortSignal): Promise<TokenCount> {

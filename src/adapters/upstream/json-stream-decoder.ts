@@ -13,12 +13,13 @@ export interface DecoderLimits {
 }
 
 /**
- * `push` bytes, take values; `end` when the body has ended cleanly. Values come one by one, so that those before an error
+ * `push` bytes, be given values; `end` when the body has ended cleanly. Values come one by one, so that those before an error
  * in the same bytes are not lost. Fails with `model_protocol_error`, `answer_too_large`.
  */
 export class JsonStreamDecoder {
   readonly #utf8 = new TextDecoder('utf-8', { fatal: true });
   readonly #limits: DecoderLimits;
+  readonly #take: (value: unknown) => void;
   /** The line that has not ended yet, in pieces: joined once, so that a long line costs no repeated copying. */
   #pieces: string[] = [];
   #size = 0;
@@ -28,20 +29,21 @@ export class JsonStreamDecoder {
   #bare: string[] = [];
   #array: JsonArraySplitter | undefined;
 
-  constructor(limits: DecoderLimits) {
+  constructor(limits: DecoderLimits, take: (value: unknown) => void) {
     this.#limits = limits;
+    this.#take = take;
   }
 
-  *push(bytes: Uint8Array): Generator<unknown> {
-    yield* this.#feed(this.#decode(bytes));
+  push(bytes: Uint8Array): void {
+    this.#feed(this.#decode(bytes));
   }
 
-  *end(): Generator<unknown> {
-    yield* this.#feed(this.#decode());
+  end(): void {
+    this.#feed(this.#decode());
     if (this.#array) throw protocolError('an array that has no end');
-    yield* this.#endLine();
-    yield* this.#endBlock();
-    if (this.#bare.length > 0) yield* this.#takeBare();
+    this.#endLine();
+    this.#endBlock();
+    if (this.#bare.length > 0) this.#takeBare();
   }
 
   #decode(bytes?: Uint8Array): string {
@@ -52,13 +54,13 @@ export class JsonStreamDecoder {
     }
   }
 
-  *#feed(text: string): Generator<unknown> {
+  #feed(text: string): void {
     let start = this.#hasOpenCr && text.startsWith('\n') ? 1 : 0;
     if (text !== '') this.#hasOpenCr = false;
     const lineEnd = /\r\n|\n|\r/g;
     while (start < text.length) {
       if (this.#array || this.#isArrayAt(text, start)) {
-        start = yield* this.#feedArray(text, start);
+        start = this.#feedArray(text, start);
         continue;
       }
       lineEnd.lastIndex = start;
@@ -67,7 +69,7 @@ export class JsonStreamDecoder {
       this.#add(text.slice(start, match.index));
       start = match.index + match[0].length;
       this.#hasOpenCr = match[0] === '\r' && start === text.length;
-      yield* this.#endLine();
+      this.#endLine();
     }
     this.#add(text.slice(start));
   }
@@ -78,10 +80,10 @@ export class JsonStreamDecoder {
   }
 
   /** Its elements are events: each is given when it is complete. Returns where to go on in the text. */
-  *#feedArray(text: string, start: number): Generator<unknown, number> {
+  #feedArray(text: string, start: number): number {
     this.#array ??= new JsonArraySplitter(this.#limits.eventSizeMax);
     const array = this.#array;
-    for (const element of array.push(text, start)) yield parseJson(element);
+    for (const element of array.push(text, start)) this.#take(parseJson(element));
     if (array.end === undefined) return text.length;
     this.#array = undefined;
     return array.end;
@@ -99,30 +101,30 @@ export class JsonStreamDecoder {
     }
   }
 
-  *#endLine(): Generator<unknown> {
+  #endLine(): void {
     const line = this.#pieces.length === 1 ? (this.#pieces[0] ?? '') : this.#pieces.join('');
     this.#pieces = [];
-    if (line === '') yield* this.#endBlock();
+    if (line === '') this.#endBlock();
     else if (line.startsWith('data:')) {
       // An event beside bare text: the text was complete by itself, or it is garbage.
-      if (this.#bare.length > 0) yield* this.#takeBare();
+      if (this.#bare.length > 0) this.#takeBare();
       this.#data.push(line.slice(line[5] === ' ' ? 6 : 5));
     } else if (!/^(?::|event:|id:|retry:)/.test(line)) this.#bare.push(line);
   }
 
   /** A blank line ends an event. Bare JSON may hold blank lines: it ends where it parses. */
-  *#endBlock(): Generator<unknown> {
+  #endBlock(): void {
     if (this.#bare.length === 0) this.#size = 0;
     if (this.#data.length === 0) return;
     const text = this.#data.join('\n');
     this.#data = [];
-    yield parseJson(text);
+    this.#take(parseJson(text));
   }
 
-  *#takeBare(): Generator<unknown> {
+  #takeBare(): void {
     const text = this.#bare.join('\n');
     this.#bare = [];
     this.#size = 0;
-    yield parseJson(text);
+    this.#take(parseJson(text));
   }
 }

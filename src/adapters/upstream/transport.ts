@@ -1,10 +1,11 @@
 // HTTP to the model: pooled connections, time limits, retries before the first byte, an abort that reaches the socket.
 
-import { Agent, type Dispatcher, request } from 'undici';
+import { Agent } from 'undici';
 import type { Chance } from '../../chat/clock.ts';
 import { ChatError } from '../../chat/errors.ts';
 import { CallWatch } from './call-watch.ts';
 import type { AuthHeaders, Credentials } from './credentials.ts';
+import { Exchange, type Refusal } from './exchange.ts';
 import { parseJson } from './parse-json.ts';
 import { upstreamError } from './upstream-error.ts';
 
@@ -21,9 +22,9 @@ export interface TransportRules {
   readonly bodyBytesMax: number;
 }
 
-/** An error body is read this far; Google's are a few kilobytes. */
-const ERROR_BODY_BYTES_MAX = 256 * 1024;
 const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+
+export type TakeBytes = (bytes: Uint8Array, alive: () => void) => void;
 
 export class Transport {
   readonly #agent: Agent;
@@ -50,36 +51,40 @@ export class Transport {
 
   /** The whole body of a successful answer. */
   async fetchBody(url: string, body: string, signal: AbortSignal): Promise<Uint8Array> {
-    const watch = new CallWatch(signal, this.#rules.firstEventTimeoutMs);
-    let hasAnswer = false;
-    try {
-      const response = await this.#open(url, body, watch);
-      hasAnswer = true;
-      return await this.#readAll(response.body, this.#rules.bodyBytesMax);
-    } catch (error) {
-      throw watch.explain(error, hasAnswer);
-    } finally {
-      watch.stop();
-    }
+    const { bodyBytesMax } = this.#rules;
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    await this.stream(url, body, signal, (bytes) => {
+      pieces.push(bytes);
+      length += bytes.length;
+      if (length <= bodyBytesMax) return;
+      throw new ChatError('answer_too_large', `The answer is larger than ${bodyBytesMax} bytes.`);
+    });
+    return Buffer.concat(pieces, length);
   }
 
   /**
-   * The bytes of a successful answer as they come. Call `alive` whenever an event is complete: silence longer than
-   * the rules allow ends the call. Leaving the loop closes the socket.
+   * Takes the bytes of a successful answer as they come; resolves at its end. `take` calls `alive` whenever an event is
+   * complete: silence longer than the rules allow ends the call. What it throws ends the call, too. Nothing is taken any more
+   * once this has failed.
    */
-  async *stream(url: string, body: string, signal: AbortSignal, onAlive: (alive: () => void) => void) {
+  async stream(url: string, body: string, signal: AbortSignal, take: TakeBytes): Promise<void> {
     const watch = new CallWatch(signal, this.#rules.firstEventTimeoutMs);
-    let hasAnswer = false;
-    onAlive(() => watch.extend(this.#rules.idleTimeoutMs));
+    const alive = () => watch.extend(this.#rules.idleTimeoutMs);
+    let takersOwn: unknown;
     try {
-      const response = await this.#open(url, body, watch);
-      hasAnswer = true;
-      for await (const bytes of response.body) yield bytes as Uint8Array;
+      await this.#insist(url, body, watch, (bytes) => {
+        try {
+          take(bytes, alive);
+        } catch (error) {
+          takersOwn = error;
+          throw error;
+        }
+      });
     } catch (error) {
-      throw watch.explain(error, hasAnswer);
+      throw error === takersOwn ? error : watch.explain(error);
     } finally {
-      watch.abort();
-      watch.stop();
+      watch.end();
     }
   }
 
@@ -87,51 +92,52 @@ export class Transport {
     return this.#agent.destroy();
   }
 
-  /** A response with status 200. Whatever comes instead is retried where that is allowed, or thrown. */
-  async #open(url: string, body: string, watch: CallWatch): Promise<Dispatcher.ResponseData> {
+  /** Until there is an answer. Whatever comes instead is retried where that is allowed, or thrown. */
+  async #insist(url: string, body: string, watch: CallWatch, take: (bytes: Uint8Array) => void): Promise<void> {
     let hasRenewed = false;
     for (let retries = 0; ; ) {
       const headers = await this.#authorize(watch);
-      const call = request(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body,
-        signal: watch.signal,
-        dispatcher: this.#agent,
-      });
-      // A call that waits for a free connection hears of an abort only when it gets one.
-      const response = await watch.race(call);
-      if (response.statusCode === 200) return response;
-      const error = await this.#readError(response);
-      if (response.statusCode === 401 && !hasRenewed && (await this.#credentials.renew(headers))) {
+      const refusal = await this.#attempt(url, { body, headers }, watch, take);
+      if (!refusal) return;
+      if (refusal.status === 401 && !hasRenewed && (await this.#credentials.renew(headers))) {
         hasRenewed = true;
         continue;
       }
-      const waitMs = this.#retryWait(retries, response.statusCode, error);
+      const error = errorOf(refusal);
+      const waitMs = this.#retryWait(retries, refusal.status, error);
       if (waitMs === undefined) throw error;
       retries += 1;
       await watch.sleep(waitMs);
     }
   }
 
+  async #attempt(
+    url: string,
+    { body, headers }: { readonly body: string; readonly headers: AuthHeaders },
+    watch: CallWatch,
+    take: (bytes: Uint8Array) => void,
+  ): Promise<Refusal | undefined> {
+    const exchange = new Exchange(take, () => watch.answer());
+    const forget = watch.onStop((reason) => exchange.stop(reason));
+    const pathAt = url.indexOf('/', url.indexOf('://') + 3);
+    this.#agent.dispatch(
+      {
+        origin: url.slice(0, pathAt),
+        path: url.slice(pathAt),
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body,
+      },
+      exchange,
+    );
+    return exchange.done.finally(forget);
+  }
+
   /** Part of getting through to the model: the library itself would try for half a minute. */
   #authorize(watch: CallWatch): Promise<AuthHeaders> {
     const diagnosis = `no access token within ${this.#rules.connectTimeoutMs} ms`;
-    const late = new ChatError('model_unreachable', 'The model cannot be reached.', { diagnosis });
+    const late = () => new ChatError('model_unreachable', 'The model cannot be reached.', { diagnosis });
     return watch.raceWithin(this.#rules.connectTimeoutMs, this.#credentials.headers(), late);
-  }
-
-  async #readError(response: Dispatcher.ResponseData): Promise<ChatError> {
-    const header = response.headers['retry-after'];
-    const retryAfter = Array.isArray(header) ? header[0] : header;
-    let body: unknown;
-    try {
-      body = parseJson(Buffer.from(await this.#readAll(response.body, ERROR_BODY_BYTES_MAX)).toString('utf8'));
-    } catch {
-      // HTML, nothing, or too much: the status alone has to say it.
-      response.body.destroy();
-    }
-    return upstreamError(response.statusCode, body, retryAfter);
   }
 
   /** Full jitter, so that many callers do not come back together. `undefined`: not again. */
@@ -143,15 +149,17 @@ export class Transport {
     const askedMs = retryAfterS * 1000;
     return askedMs <= this.#rules.retryWaitMaxMs ? askedMs + backoffMs : undefined;
   }
+}
 
-  async #readAll(body: Dispatcher.ResponseData['body'], bytesMax: number): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > bytesMax) throw new ChatError('answer_too_large', `The answer is larger than ${bytesMax} bytes.`);
-    }
-    return Buffer.concat(chunks, length);
+function errorOf({ status, retryAfter, body }: Refusal): ChatError {
+  return upstreamError(status, body && parsedOf(body), retryAfter);
+}
+
+/** HTML or nothing: then the status alone has to say it. */
+function parsedOf(body: Uint8Array): unknown {
+  try {
+    return parseJson(Buffer.from(body).toString('utf8'));
+  } catch {
+    return undefined;
   }
 }

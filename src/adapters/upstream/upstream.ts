@@ -42,21 +42,27 @@ export class Upstream {
     return parseJson(textOf(bytes));
   }
 
-  /** The JSON values of a streamed answer, one by one. Errors as `LanguageModel.stream`; leaving the loop closes the socket. */
-  async *values({ model, method, body }: UpstreamCall, signal: AbortSignal): AsyncIterable<unknown> {
+  /**
+   * Takes the JSON values of a streamed answer, one by one, as they come; resolves at its end. Errors as `LanguageModel.stream`;
+   * what `take` throws ends the call, and closes the socket.
+   */
+  async values(
+    { model, method, body }: UpstreamCall,
+    signal: AbortSignal,
+    take: (value: unknown) => void,
+  ): Promise<void> {
     const url = methodUrl(this.backend, model, method);
-    const decoder = new JsonStreamDecoder({ eventSizeMax: this.#rules.eventSizeMax });
-    let alive = () => {};
-    const bytes = this.#transport.stream(url, JSON.stringify(body), signal, (callback) => {
-      alive = callback;
+    let isAlive = false;
+    const decoder = new JsonStreamDecoder({ eventSizeMax: this.#rules.eventSizeMax }, (value) => {
+      isAlive = true;
+      take(value);
     });
-    for await (const piece of bytes) {
-      for (const value of decoder.push(piece)) {
-        alive();
-        yield value;
-      }
-    }
-    yield* decoder.end();
+    await this.#transport.stream(url, JSON.stringify(body), signal, (bytes, alive) => {
+      isAlive = false;
+      decoder.push(bytes);
+      if (isAlive) alive();
+    });
+    decoder.end();
   }
 
   /** Ends idle connections. */
