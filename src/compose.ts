@@ -13,6 +13,7 @@ import { ChatSessions } from './chat/chat-sessions.ts';
 import type { Clock } from './chat/clock.ts';
 import { FlushSchedule } from './chat/flusher.ts';
 import { FollowedTurns } from './chat/followed-turns.ts';
+import { KnownSessions } from './chat/known-sessions.ts';
 import type { LanguageModel } from './chat/language-model.ts';
 import { LenientQuotas } from './chat/lenient-quotas.ts';
 import { type PlaceRules, Places } from './chat/places.ts';
@@ -51,6 +52,9 @@ const clock: Clock = {
   },
 };
 
+/** Nobody writes to a session for so long: its next turn reads it again. */
+const KNOWN_IDLE_MS = 600_000;
+
 export async function compose(config: Config, logger: FastifyBaseLogger): Promise<Service> {
   const { env, limits } = config;
   const { store: kept, quotas: counting } = openStore(config, logger);
@@ -60,9 +64,11 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
   const identity = openIdentity(config, gateways, logger);
   const { model, emulator } = await openModel(config);
   const paths = { basePath: config.basePath };
+  const known = new KnownSessions(clock, { bytesMax: env.KNOWN_SESSIONS_BYTES, idleMs: KNOWN_IDLE_MS });
   const turnDependencies = {
     store,
     model,
+    known,
     clock,
     newId,
     schedule: new FlushSchedule(clock, { flushMs: env.LOG_FLUSH_MS, flushBytes: env.LOG_FLUSH_BYTES }),
@@ -142,6 +148,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     async close() {
       await app.close();
       stopWatching();
+      known.clear();
       await model.close();
       await emulator?.close();
       identity.close();

@@ -6,7 +6,7 @@ import type { ChatDependencies } from './chat-dependencies.ts';
 import type { BeginTurn, Begun } from './claim.ts';
 import { claimAsOfNow, claimSession, refuseClaim } from './claim-session.ts';
 import { isoTime } from './clock.ts';
-import { asOfNow, type ComingTurn, prepareTurn, runTurn } from './coming-turn.ts';
+import { asOfNow, type ComingTurn, type Making, prepareKnownTurn, prepareTurn, runTurn } from './coming-turn.ts';
 import { checkUserParts } from './content.ts';
 import { asChatError, ChatError } from './errors.ts';
 import { checkFileUris } from './file-uris.ts';
@@ -107,8 +107,9 @@ async function beginAdmitted(
     createTime: isoTime(deps.clock.now()),
     attempt: deps.newId(),
   };
-  const prepared = await prepareTurn(key, send, { isStream, identity }, deps);
-  const { coming, claimed } = await claim(prepared, prepared.turn.onBusy, deps);
+  const making = { isStream, identity };
+  const known = await claimKnown(key, send, making, deps);
+  const { coming, claimed } = known ?? (await claimPrepared(await prepareTurn(key, send, making, deps), deps));
   switch (claimed.outcome) {
     case 'begun':
       return runTurn(coming, claimed, deps);
@@ -119,10 +120,30 @@ async function beginAdmitted(
       if (claimed.turnId !== coming.turn.turnId || send.turnId !== undefined) return { repeatedTurnId: claimed.turnId };
       return begunOrWaiting(coming, deps);
     case 'left':
-      throw new ChatError('internal', 'A turn left a line that it never stood in.');
+    case 'stale':
+      throw new ChatError('internal', 'A turn left a line that it never stood in, or had seen what it had not.');
     default:
       return claimed satisfies never;
   }
+}
+
+/** As the session is known from its last turn; `undefined` when it is not, or is not what it was. */
+async function claimKnown(key: SessionKey, send: Send | SendAgain, making: Making, deps: ChatDependencies) {
+  const known = 'again' in send ? undefined : deps.known.find(key);
+  if (!known || 'again' in send) return undefined;
+  let prepared: ComingTurn;
+  try {
+    prepared = prepareKnownTurn(key, send, known, making, deps);
+  } catch {
+    // It is refused as the session is, not as it was.
+    return undefined;
+  }
+  const { coming, claimed } = await claimPrepared(prepared, deps);
+  return claimed.outcome === 'stale' ? undefined : { coming, claimed };
+}
+
+function claimPrepared(prepared: ComingTurn, deps: ChatDependencies) {
+  return claim(prepared, prepared.turn.onBusy, deps);
 }
 
 /** Who waits is refused when his turn runs: until then the history may have become shorter. */
@@ -130,7 +151,10 @@ function claim(prepared: ComingTurn, onBusy: BeginTurn['onBusy'], deps: ChatDepe
   return claimAsOfNow(
     prepared,
     ({ key, turn, refusal }) => {
-      if (refusal && onBusy !== 'waiting') return refuseClaim(key, turn, refusal, deps);
+      // In line everything may change.
+      const { seen: _seen, ...waiting } = turn;
+      if (onBusy === 'waiting') return claimSession(key, { ...waiting, onBusy }, deps);
+      if (refusal) return refuseClaim(key, turn, refusal, deps);
       return claimSession(key, { ...turn, onBusy }, deps);
     },
     (coming) => asOfNow(coming, deps),

@@ -112,6 +112,7 @@ export class ChatSession {
    */
   async delete(ifVersion?: number): Promise<void> {
     const running = this.#deps.running.find(this.key);
+    this.#deps.known.forget(this.key);
     try {
       await this.#deps.store.delete(this.key, ifVersion);
     } catch (error) {

@@ -14,7 +14,7 @@ const REAPS_MAX = 8;
 export type ClaimDependencies = ReapDependencies & Pick<TurnDependencies, 'limits'>;
 
 /** What a send can go on from. */
-export type Claimed = Extract<Begun, { outcome: 'begun' | 'repeated' | 'waits' | 'left' }>;
+export type Claimed = Extract<Begun, { outcome: 'begun' | 'repeated' | 'waits' | 'left' | 'stale' }>;
 
 /** Fails with what `begin` refuses. */
 export async function claimSession(key: SessionKey, turn: BeginTurn, deps: ClaimDependencies): Promise<Claimed> {
@@ -108,6 +108,7 @@ function orRefusal(begun: Begun): Claimed {
     case 'repeated':
     case 'waits':
     case 'left':
+    case 'stale':
       return begun;
     case 'idempotency_mismatch':
       throw idempotencyMismatch();

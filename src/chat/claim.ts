@@ -1,5 +1,6 @@
 // What it takes to claim a session for a turn, and what can come of it: a part of the port to the store.
 
+import type { SeenState } from './known-sessions.ts';
 import type { Sealed } from './seal.ts';
 
 /** A key by which a caller names one request, so that it can be sent again; and what was sent with it. */
@@ -56,6 +57,11 @@ export interface BeginTurn extends Sealed {
   readonly answeredCalls: string;
   readonly again?: QuestionAgain;
   readonly ifVersion?: number;
+  /**
+   * What the caller knows of the session, and has made this turn of: it begins only if that is still so, and then the history
+   * does not come with it.
+   */
+  readonly seen?: SeenState;
   readonly leaseMs: number;
   readonly historyLimit: { readonly messages: number; readonly bytes: number };
   /** What the turns of the session have spent must be less. */
@@ -68,7 +74,8 @@ export type Begun =
       readonly outcome: 'begun';
       readonly epoch: number;
       readonly version: number;
-      readonly history: readonly Uint8Array[];
+      /** Absent when the caller has seen it. */
+      readonly history?: readonly Uint8Array[];
     }
   | (Holder & { readonly outcome: 'busy' })
   /** It waits; `place` counts from 1. */
@@ -76,6 +83,8 @@ export type Begun =
   | { readonly outcome: 'queue_full' }
   /** It has lost its place: somebody has ended it. */
   | { readonly outcome: 'left' }
+  /** Something has happened since what the caller has `seen`. Nothing is claimed: read, and try again. */
+  | { readonly outcome: 'stale' }
   | { readonly outcome: 'turn_exists' }
   /** `again` names a turn that does not own the last messages, or whose question is not kept (any more). */
   | { readonly outcome: 'not_latest_turn' }

@@ -44,10 +44,11 @@ export async function finishTurn(finishing: TurnToFinish, deps: TurnDependencies
   await flusher.stop();
   let version = plan.version + (answerParts(finishing) ? 1 : 0);
   for (let attempt = 0; ; attempt += 1) {
-    const { turn, frame, finish } = prepare(finishing, version, endMs, deps);
+    const { turn, frame, finish, messages } = prepare(finishing, version, endMs, deps);
     const finished = await attemptFinish(plan, finish, deadline, deps);
     switch (finished?.outcome) {
       case 'finished':
+        keepKnown(plan, { version: finished.version, finish, messages }, deps);
         return { outcome: 'stored', turn, frame, version: finished.version };
       case 'fenced':
       case 'gone':
@@ -104,13 +105,33 @@ function prepare(finishing: TurnToFinish, version: number, endMs: number, deps: 
     record: encodeTurn(withChosenOnly(turn)),
     ...(turn.candidates.length > 1 ? { fullRecord: encodeTurn(turn) } : {}),
     ...(messages ? { messages: [encodeMessage(messages[0]), encodeMessage(messages[1])] } : {}),
-    position: plan.historyLength,
+    position: plan.session.history.length,
     openCalls: openCalls(messages?.[1]),
     ...(messages && plan.replacedTurnId !== undefined ? { replacedTurnId: plan.replacedTurnId } : {}),
     ...(usage ? { usage } : {}),
     version,
   };
-  return { turn, frame, finish };
+  return { turn, frame, finish, messages };
+}
+
+interface Stored {
+  readonly version: number;
+  readonly finish: FinishTurn;
+  readonly messages: readonly KeptMessage[] | undefined;
+}
+
+/** What the session is now, for its next turn: unless something else has happened to it meanwhile. */
+function keepKnown(plan: TurnPlan, { version, finish, messages = [] }: Stored, { known }: TurnDependencies): void {
+  const { key, epoch, session, replacedTurnId } = plan;
+  const isUntouched = version === plan.version + (finish.messages ? 1 : 0);
+  // What was to be replaced still stands, and this turn has not seen it.
+  const isAsSeen = finish.messages !== undefined || replacedTurnId === undefined;
+  if (!isUntouched || !isAsSeen) {
+    known.forget(key);
+    return;
+  }
+  const bytes = (finish.messages ?? []).reduce((sum, record) => sum + record.length, session.bytes);
+  known.keep(key, { ...session, epoch, version, history: [...session.history, ...messages], bytes });
 }
 
 /** The parts of the answer that enter the history, if it does. */

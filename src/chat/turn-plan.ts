@@ -4,6 +4,7 @@ import type { Clock, NewId } from './clock.ts';
 import type { Part } from './content.ts';
 import type { ChatError, DescribeProblem } from './errors.ts';
 import type { FlushSchedule } from './flusher.ts';
+import type { KnownSession, KnownSessions } from './known-sessions.ts';
 import type { LanguageModel, ModelRequest } from './language-model.ts';
 import type { SessionKey } from './session.ts';
 import type { SessionStore } from './session-store.ts';
@@ -30,6 +31,7 @@ export interface TurnFacts {
 export interface TurnDependencies {
   readonly store: SessionStore;
   readonly model: LanguageModel;
+  readonly known: KnownSessions;
   readonly clock: Clock;
   readonly newId: NewId;
   readonly schedule: FlushSchedule;
@@ -44,8 +46,8 @@ export interface TurnPlan {
   readonly epoch: number;
   readonly version: number;
   readonly question: readonly Part[];
-  /** Messages of the history, as the turn sees it. */
-  readonly historyLength: number;
+  /** As the turn sees it. */
+  readonly session: Pick<KnownSession, 'config' | 'history' | 'bytes'>;
   /** The turn whose messages make room when this one commits. */
   readonly replacedTurnId?: string;
   readonly request: ModelRequest;

@@ -79,6 +79,7 @@ const ENVIRONMENT = Type.Object({
   LOG_TTL_MS: ms(600_000, 1000, 86_400_000),
   FINISH_BUDGET_MS: ms(15_000),
   MEMORY_SESSIONS_MAX: whole(10_000, 1, 10_000_000),
+  KNOWN_SESSIONS_BYTES: whole(64 * 1024 ** 2, 0, 1024 ** 4),
 
   REDIS_URL: text({ pattern: '^rediss?://.+' }),
   REDIS_CLUSTER_NODES: text(),

@@ -10,7 +10,7 @@ let scene: ChatScene;
 
 /** A session whose window takes a question and nothing else. */
 async function start(storeAsSeen: (store: SessionStore) => Partial<SessionStore>) {
-  scene = new ChatScene({ storeAsSeen });
+  scene = new ChatScene({ storeAsSeen, knownBytesMax: 0 });
   await scene.sessions.create('alice', { id: 's', contextWindow: { maxMessages: 1 } });
   return scene.open();
 }

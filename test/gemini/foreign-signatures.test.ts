@@ -20,10 +20,16 @@ function bot(model: string | undefined, ...parts: readonly Part[]): SaidContent 
   return { author: 'bot', parts, ...(model === undefined ? {} : { model }) };
 }
 
+/** As the upstream reads it. */
+function wire(model: string, contents: readonly SaidContent[]): readonly { role: string; parts: readonly Part[] }[] {
+  return JSON.parse(wireContents({ model, examples: [], contents, settings: {} }));
+}
+
 /** What the model gets of the bot's contents. */
 function sent(model: string, ...contents: readonly SaidContent[]) {
-  const wire = wireContents({ model, examples: [], contents: [...contents, user({ text: 'Go on.' })], settings: {} });
-  return wire.filter(({ role }) => role === 'model').map(({ parts }) => parts);
+  return wire(model, [...contents, user({ text: 'Go on.' })])
+    .filter(({ role }) => role === 'model')
+    .map(({ parts }) => parts);
 }
 
 describe('a signature goes back', () => {
@@ -66,7 +72,7 @@ describe('a signature of another model', () => {
     const calls = ['f', 'g'].map((name) => ({ functionCall: { name }, thoughtSignature: 'eA==' }));
     const responses = ['f', 'g'].map((name) => ({ functionResponse: { name, response: {} } }));
     const contents = [user({ text: 'Call.' }), bot('other', ...calls), user(...responses)];
-    const [, said] = wireContents({ model, examples: [], contents, settings: {} });
+    const [, said] = wire(model, contents);
     expect(said?.parts).toEqual([
       { functionCall: { name: 'f' }, ...(thoughtSignature ? { thoughtSignature } : {}) },
       { functionCall: { name: 'g' } },

@@ -15,9 +15,10 @@ function bot(...parts: readonly (string | Part)[]): Content {
   return { ...user(...parts), author: 'bot' };
 }
 
-function wire(given: Partial<ModelRequest> = {}, project?: string) {
+/** As the upstream reads it. */
+function wire(given: Partial<ModelRequest> = {}, project?: string): Record<string, unknown> {
   const request = { model: 'm', examples: [], contents: [user('Hi')], settings: {}, ...given };
-  return wireRequest(request, project === undefined ? {} : { project });
+  return JSON.parse(wireRequest(request, project === undefined ? {} : { project }));
 }
 
 /** `[role, parts]` of the contents. */

@@ -107,7 +107,7 @@ export async function begin(store: SessionStore, key: SessionKey, given: Partial
   const turn = aTurn(given);
   const begun = await store.begin(key, turn);
   if (begun.outcome !== 'begun') throw new Error(`the turn did not begin: ${JSON.stringify(begun)}`);
-  const { epoch, version, history } = begun;
+  const { epoch, version, history = [] } = begun;
   return { turnId: turn.turnId, epoch, version, history: history.map(plain) };
 }
 
@@ -190,7 +190,7 @@ export async function outcomesAtTheLimit(
   bytesBeside = 0,
 ): Promise<readonly string[]> {
   const history = await historyOf(store, key);
-  const length = history.join('').length + bytesBeside * (history.length + 1);
+  const length = history?.join('').length + bytesBeside * (history.length + 1);
   const outcomes: string[] = [];
   for (const allowed of [length, length + 1]) {
     const turn = aTurn({ question: bytes('q'), historyLimit: { messages: 1000, bytes: allowed }, ...given });

@@ -155,7 +155,7 @@ describe('on a bad way to Redis', () => {
       const { turnId } = await commitTurn(direct, key);
       const turn = aTurn({ again: { turnId, isReplaced: true } });
       const begun = await losing('begin', () => store.begin(key, turn));
-      expect(begun.outcome === 'begun' && begun.history.map(plain)).toEqual(['hello']);
+      expect(begun.outcome === 'begun' && begun.history?.map(plain)).toEqual(['hello']);
       expect((await direct.read(key)).running?.turnId).toBe(turn.turnId);
     });
 
@@ -166,7 +166,7 @@ describe('on a bad way to Redis', () => {
       const begun = await losing('begin', () => store.begin(key, turn));
       const { running } = await direct.read(key);
       expect(begun).toMatchObject({ outcome: 'begun', epoch: running?.epoch, version: 1 });
-      expect(begun.outcome === 'begun' && begun.history.map(plain)).toEqual(['a']);
+      expect(begun.outcome === 'begun' && begun.history?.map(plain)).toEqual(['a']);
       expect(running?.turnId).toBe(turn.turnId);
     });
 

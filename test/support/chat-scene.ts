@@ -10,6 +10,7 @@ import type { Message } from '../../src/chat/content.ts';
 import type { ChatError, Problem, TurnAddress } from '../../src/chat/errors.ts';
 import { FlushSchedule } from '../../src/chat/flusher.ts';
 import { FollowedTurns } from '../../src/chat/followed-turns.ts';
+import { KnownSessions } from '../../src/chat/known-sessions.ts';
 import { LenientQuotas } from '../../src/chat/lenient-quotas.ts';
 import type { Send } from '../../src/chat/next-request.ts';
 import type { Permissions } from '../../src/chat/permissions.ts';
@@ -55,6 +56,8 @@ export interface SceneOptions {
   readonly turnsMax?: number;
   /** Members of the store that this replica sees otherwise than they are. */
   readonly storeAsSeen?: (store: SessionStore) => Partial<SessionStore>;
+  /** 0: nothing is known of a session that was not just read. */
+  readonly knownBytesMax?: number;
 }
 
 /** One replica. Another one of the same sessions is made with `store` and `clock` of the first. */
@@ -70,7 +73,10 @@ export class ChatScene {
   isOverloaded = false;
   #ids = 0;
 
-  constructor({ limits, chatLimits, turnsMax = 0, storeAsSeen = () => ({}) }: SceneOptions = {}, first?: ChatScene) {
+  constructor(
+    { limits, chatLimits, turnsMax = 0, knownBytesMax = 1_000_000, storeAsSeen = () => ({}) }: SceneOptions = {},
+    first?: ChatScene,
+  ) {
     this.clock = first?.clock ?? new ManualClock();
     const rules = { ledgerTurnsMax: 1000, ledgerBytesMax: 1e9, sessionsMax: 1000 };
     this.store = first?.store ?? new MemorySessionStore(this.clock, rules);
@@ -78,6 +84,8 @@ export class ChatScene {
     const deps: TurnDependencies = {
       store: wrapStore(this.store, storeAsSeen),
       model: this.model,
+      // Its timer is not that of any turn.
+      known: new KnownSessions(new ManualClock(), { bytesMax: knownBytesMax, idleMs: 600_000 }),
       clock: this.clock,
       newId: () => {
         this.#ids += 1;

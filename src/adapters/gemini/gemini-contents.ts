@@ -1,36 +1,53 @@
 // From what was said to the `contents` of a request: examples, history and question as turns of user and model, with
 // the thought signatures that the model will know as its own.
 
-import { type Content, isSendable, type Part, textPart } from '../../chat/content.ts';
+import { type Author, type Content, isSendable, type Part, textPart } from '../../chat/content.ts';
 import type { ModelRequest, SaidContent } from '../../chat/language-model.ts';
 import { shortName } from '../../chat/model-name.ts';
 
-export interface WireContent {
-  readonly role: 'user' | 'model';
-  readonly parts: readonly Part[];
-}
-
 /** What a wire that wants some text gets where there is none. White space alone is refused by no backend. */
-const MINIMAL_USER: WireContent = { role: 'user', parts: [textPart(' ')] };
+const MINIMAL_USER: Content = { author: 'user', parts: [textPart(' ')] };
 
-/** Examples are few-shot turns before the history. Neighbours of one author become one content. */
-export function wireContents({ model, examples, contents }: ModelRequest): readonly WireContent[] {
+/** The JSON of `contents`. Examples are few-shot turns before the history. Neighbours of one author become one content. */
+export function wireContents({ model, examples, contents }: ModelRequest): string {
   const shots = examples.flatMap(({ input, output }): Content[] => [
     { author: 'user', parts: [textPart(input)] },
     { author: 'bot', parts: [textPart(output)] },
   ]);
-  const merged: { role: 'user' | 'model'; parts: Part[] }[] = [];
-  for (const { author, parts } of [...shots, ...withOwnSignatures(contents, model)]) {
-    const sendable = parts.filter(isSendable);
-    if (sendable.length === 0) continue;
-    const role = author === 'user' ? 'user' : 'model';
-    const last = merged.at(-1);
-    if (last?.role === role) last.parts.push(...sendable);
-    else merged.push({ role, parts: [...sendable] });
-  }
+  const said = [...shots, ...withOwnSignatures(contents, model)];
   // The wire begins with a user; a history may begin with the bot.
-  return merged[0]?.role === 'user' ? merged : [MINIMAL_USER, ...merged];
+  const first = said.find(({ parts }) => written(parts) !== '');
+  return merged(first?.author === 'user' ? said : [MINIMAL_USER, ...said]);
 }
+
+function merged(said: readonly Content[]): string {
+  let json = '';
+  let last: Author | undefined;
+  for (const { author, parts } of said) {
+    const piece = written(parts);
+    if (piece === '') continue;
+    if (author === last) json += `,${piece}`;
+    else
+      json += `${last === undefined ? '[' : ']},'}{"role":"${author === 'user' ? 'user' : 'model'}","parts":[${piece}`;
+    last = author;
+  }
+  return `${json}]}]`;
+}
+
+/**
+ * The JSON of the parts that can be sent, with commas between; empty when there are none. Known for as long as somebody keeps
+ * the parts: what is said again with every request is written once.
+ */
+function written(parts: readonly Part[]): string {
+  let json = pieces.get(parts);
+  if (json === undefined) {
+    json = JSON.stringify(parts.filter(isSendable)).slice(1, -1);
+    pieces.set(parts, json);
+  }
+  return json;
+}
+
+const pieces = new WeakMap<readonly Part[], string>();
 
 /** A signature belongs to the model that gave it, and another one refuses it. */
 function withOwnSignatures(contents: readonly SaidContent[], model: string): readonly Content[] {
@@ -47,7 +64,8 @@ function withOwnSignatures(contents: readonly SaidContent[], model: string): rea
 }
 
 function isForeign(content: SaidContent, model: string): boolean {
-  return content.model !== undefined && shortName(content.model) !== shortName(model);
+  if (content.model === undefined || content.model === model) return false;
+  return shortName(content.model) !== shortName(model);
 }
 
 function withoutSignature(part: Part): Part {

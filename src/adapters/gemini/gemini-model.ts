@@ -86,12 +86,8 @@ export class GeminiModel implements LanguageModel {
   }
 
   #call(request: ModelRequest, method: Method, continuationToken: string | undefined): UpstreamCall {
-    const wire = wireRequest(request, this.#context);
-    return {
-      model: request.model,
-      method,
-      body: continuationToken === undefined ? wire : { ...wire, continuationToken },
-    };
+    const more = continuationToken === undefined ? {} : { continuationToken };
+    return { model: request.model, method, body: wireRequest(request, this.#context, more) };
   }
 }
 

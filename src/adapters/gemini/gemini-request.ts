@@ -7,7 +7,7 @@ import type { GenerationSettings, Opaque } from '../../chat/settings.ts';
 import { dataStoreName } from '../upstream/data-store.ts';
 import { wireContents } from './gemini-contents.ts';
 
-export type WireRequest = Readonly<Record<string, unknown>>;
+export type WireFields = Readonly<Record<string, unknown>>;
 
 export interface RequestContext {
   /** For data stores that name no project of their own. */
@@ -31,7 +31,19 @@ const GENERATION_CONFIG = [
 
 const BESIDE = ['safetySettings', 'toolConfig', 'labels'] as const satisfies readonly (keyof GenerationSettings)[];
 
-export function wireRequest(request: ModelRequest, context: RequestContext): WireRequest {
+/** The JSON of the body; `more` are fields beside those of the request. */
+export function wireRequest(request: ModelRequest, context: RequestContext, more: WireFields = {}): string {
+  return withContents(request, { ...wireFields(request, context), ...more });
+}
+
+/** Contents are long, and written already. */
+function withContents(request: ModelRequest, fields: WireFields): string {
+  const beside = JSON.stringify(fields).slice(1, -1);
+  return `{"contents":${wireContents(request)}${beside === '' ? '' : `,${beside}`}}`;
+}
+
+/** All but the contents. */
+function wireFields(request: ModelRequest, context: RequestContext): WireFields {
   const { settings, candidateCount, groundingSource } = request;
   const system = systemTexts(request).map(textPart);
   const generationConfig = {
@@ -40,7 +52,6 @@ export function wireRequest(request: ModelRequest, context: RequestContext): Wir
   };
   const tools = withGrounding(settings.tools ?? [], groundingSource, context);
   return {
-    contents: wireContents(request),
     ...(system.length > 0 ? { systemInstruction: { role: 'user', parts: system } } : {}),
     ...(Object.keys(generationConfig).length > 0 ? { generationConfig } : {}),
     ...pick(settings, BESIDE),
@@ -76,11 +87,12 @@ function withGrounding(
 }
 
 /** From a domain request to the body of `countTokens`: what the Developer API reads stands one level deeper there. */
-export function countRequest(request: ModelRequest, context: RequestContext, isDeveloperApi: boolean): WireRequest {
-  const wire = wireRequest(request, context);
-  if (isDeveloperApi) return { generateContentRequest: { model: `models/${request.model}`, ...wire } };
-  const { contents, systemInstruction, tools, generationConfig } = wire;
-  return { contents, systemInstruction, tools, generationConfig };
+export function countRequest(request: ModelRequest, context: RequestContext, isDeveloperApi: boolean): string {
+  if (isDeveloperApi) {
+    return `{"generateContentRequest":${wireRequest(request, context, { model: `models/${request.model}` })}}`;
+  }
+  const { systemInstruction, tools, generationConfig } = wireFields(request, context);
+  return withContents(request, { systemInstruction, tools, generationConfig });
 }
 
 function pick(settings: GenerationSettings, names: readonly (keyof GenerationSettings)[]): Record<string, unknown> {

@@ -15,12 +15,14 @@ import {
 } from './memory-session.ts';
 
 export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): Begun {
-  const { running, epoch, version, history } = session;
-  const seen = turn.again?.isReplaced ? history.slice(0, -2) : [...history];
-  if (running?.attempt === turn.attempt) return { outcome: 'begun', epoch, version, history: seen };
+  const { running, epoch, version } = session;
+  const before = turn.again?.isReplaced ? session.history.slice(0, -2) : [...session.history];
+  const history = turn.seen ? {} : { history: before };
+  if (running?.attempt === turn.attempt) return { outcome: 'begun', epoch, version, ...history };
   const isWaiting = turn.onBusy === 'waiting';
   const recalled = turn.idempotency && !isWaiting && recall(session, turn.idempotency, nowMs);
   if (recalled) return recalled;
+  if (turn.seen && (turn.seen.epoch !== epoch || turn.seen.version !== version)) return { outcome: 'stale' };
   const waits = session.line.some(({ turnId, attempt }) => turnId === turn.turnId && attempt === turn.attempt);
   if (isWaiting && !waits) return { outcome: 'left' };
   if (!waits && session.turns.has(turn.turnId)) return { outcome: 'turn_exists' };
@@ -37,9 +39,9 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
     return { outcome: 'calls_mismatch', openCalls: session.openCalls };
   }
   const { messages, bytes } = turn.historyLimit;
-  const bytesReplaced = sizeOf(history.slice(seen.length));
-  if (seen.length + 2 > messages || session.historyBytes - bytesReplaced + turn.question.length > bytes) {
-    return { outcome: 'history_full', messageCount: history.length };
+  const bytesReplaced = sizeOf(session.history.slice(before.length));
+  if (before.length + 2 > messages || session.historyBytes - bytesReplaced + turn.question.length > bytes) {
+    return { outcome: 'history_full', messageCount: session.history.length };
   }
   session.log = session.log.filter((entry) => entry.epoch === epoch);
   // Never below the time, which tells the month that it belongs to.
@@ -48,7 +50,7 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   keepRecord(session, turn, { epoch: session.epoch, record: turn.record }, nowMs);
   session.line = session.line.filter(({ turnId }) => turnId !== turn.turnId);
   session.questions.set(turn.turnId, turn.question);
-  return { outcome: 'begun', epoch: session.epoch, version, history: seen };
+  return { outcome: 'begun', epoch: session.epoch, version, ...history };
 }
 
 /** Who is in the way of this turn. */

@@ -29,12 +29,12 @@ export class PredictModel implements LanguageModel {
   }
 
   async generate(request: ModelRequest, signal: AbortSignal): Promise<ModelChunk> {
-    const body = predictBody(request, this.#upstream);
+    const body = JSON.stringify(predictBody(request, this.#upstream));
     return readPrediction(await this.#upstream.document({ model: request.model, method: 'predict', body }, signal));
   }
 
   async stream(request: ModelRequest, signal: AbortSignal, take: TakeChunk): Promise<void> {
-    const body = streamingBody(request, this.#upstream);
+    const body = JSON.stringify(streamingBody(request, this.#upstream));
     const prediction = new PredictionStream();
     const call = { model: request.model, method: 'serverStreamingPredict', body } as const;
     await this.#upstream.values(call, signal, (value) => take(prediction.read(value)));
@@ -42,7 +42,7 @@ export class PredictModel implements LanguageModel {
   }
 
   async countTokens(request: ModelRequest, signal: AbortSignal): Promise<TokenCount> {
-    const body = { instances: [instanceOf(request)] };
+    const body = JSON.stringify({ instances: [instanceOf(request)] });
     return readTokenCount(await this.#upstream.document({ model: request.model, method: 'countTokens', body }, signal));
   }
 

@@ -1,7 +1,7 @@
 // The steps of a turn in Redis: each is one script, whose outcomes are translated here, once.
 
 import { randomUUID } from 'node:crypto';
-import type { BeginTurn, Begun, Holder, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
+import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import { parseAsWritten } from '../../chat/json-as-written.ts';
 import { sessionNotFound, turnNotFound } from '../../chat/refusals.ts';
 import type { Sealed } from '../../chat/seal.ts';
@@ -19,6 +19,7 @@ import type {
 } from '../../chat/turn-store.ts';
 import type { Doorbells } from './doorbells.ts';
 import { replicaChannel } from './keys.ts';
+import { notBegun } from './not-begun.ts';
 import type { OwnerUsage } from './owner-usage.ts';
 import { RedisTurnReads } from './redis-turn-reads.ts';
 import { SCRIPTS } from './scripts.ts';
@@ -67,7 +68,8 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     const { key: named = '', fingerprint = '', ttlMs = 0 } = turn.idempotency ?? {};
     // One round trip for both: reading a long history through the script would cost Redis three times as much. Who waits
     // asks often, and mostly in vain.
-    const [[outcome, first, second, third, ttl, count, last], history] = await Promise.all([
+    const comesAlong = turn.onBusy !== 'waiting' && !turn.seen;
+    const [reply, history] = await Promise.all([
       this.access.run(SCRIPTS.begin, key, [
         ...args,
         ...limits,
@@ -77,46 +79,18 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
         ttlMs,
         ...line,
         ...again,
+        turn.seen ? `${turn.seen.epoch} ${turn.seen.version}` : '',
         turn.sealId ?? '',
       ]),
-      turn.onBusy === 'waiting' ? [] : this.#readHistory(key, turn),
+      comesAlong ? this.#readHistory(key, turn) : [],
     ]);
-    switch (outcome) {
-      case 'OK':
-        this.own.list.touchSoon(key, number(third), number(ttl));
-        return {
-          outcome: 'begun',
-          epoch: number(first),
-          version: number(second),
-          history: isSeen(history, number(count), text(last)) ? history : await this.#readHistory(key, turn),
-        };
-      case 'SAME':
-        return { outcome: 'repeated', turnId: text(first) };
-      case 'OTHER':
-        return { outcome: 'idempotency_mismatch' };
-      case 'BUSY':
-        return { outcome: 'busy', ...holderOf(first, second, third) };
-      case 'WAIT':
-        return { outcome: 'waits', place: number(first), holder: holderOf(second, third, ttl) };
-      case 'CROWD':
-        return { outcome: 'queue_full' };
-      case 'LEFT':
-        return { outcome: 'left' };
-      case 'EXISTS':
-        return { outcome: 'turn_exists' };
-      case 'OLD':
-        return { outcome: 'not_latest_turn' };
-      case 'MOVED':
-        return { outcome: 'version_mismatch', version: number(first) };
-      case 'SPENT':
-        return { outcome: 'budget_exhausted', tokensSpent: number(first) };
-      case 'FULL':
-        return { outcome: 'history_full', messageCount: number(first) };
-      case 'CALLS':
-        return { outcome: 'calls_mismatch', openCalls: Buffer.from(first as Uint8Array).toString('utf8') };
-      default:
-        throw sessionNotFound();
-    }
+    const [outcome, epoch, version, activity, ttl, count, last] = reply;
+    if (outcome !== 'OK') return notBegun(reply);
+    this.own.list.touchSoon(key, number(activity), number(ttl));
+    const begun = { outcome: 'begun', epoch: number(epoch), version: number(version) } as const;
+    if (turn.seen) return begun;
+    const isNow = isSeen(history, number(count), text(last));
+    return { ...begun, history: isNow ? history : await this.#readHistory(key, turn) };
   }
 
   async letGo(key: SessionKey, { turnId, attempt }: Pick<BeginTurn, 'turnId' | 'attempt'>): Promise<void> {
@@ -233,15 +207,6 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     const { history } = this.access.keys(key);
     return (await this.access.redis.call('LRANGE', history, 0, again?.isReplaced ? -3 : -1)) as Uint8Array[];
   }
-}
-
-function holderOf(turnId: unknown, epoch: unknown, isAlive: unknown): Holder {
-  return {
-    turnId: text(turnId),
-    epoch: number(epoch),
-    hasLease: number(isAlive) === 1,
-    isWaiting: number(epoch) === 0,
-  };
 }
 
 /** The last word of a script that tells a producer to end its turn. */

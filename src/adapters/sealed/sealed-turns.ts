@@ -44,7 +44,8 @@ export class SealedTurns implements TurnStore {
       if (begun.outcome === 'calls_mismatch') return { ...begun, openCalls: sealer.openText(begun.openCalls) };
       if (begun.outcome !== 'begun') return begun;
       try {
-        return { ...begun, history: begun.history.map((message, at) => sealer.open(messageAt(at), message)) };
+        const history = begun.history?.map((message, at) => sealer.open(messageAt(at), message));
+        return { ...begun, ...(history ? { history } : {}) };
       } catch (error) {
         // Nobody will produce this turn, and it must not block the session until its lease is over.
         await this.store.letGo(key, turn).catch(() => undefined);

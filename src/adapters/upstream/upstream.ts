@@ -12,11 +12,11 @@ export interface UpstreamRules extends TransportRules {
   readonly eventSizeMax: number;
 }
 
-/** One call: a method of a model, and the JSON of its request. */
+/** One call: a method of a model, and its request in JSON. */
 export interface UpstreamCall {
   readonly model: string;
   readonly method: Method;
-  readonly body: unknown;
+  readonly body: string;
 }
 
 export class Upstream {
@@ -38,7 +38,7 @@ export class Upstream {
   /** The answer as one JSON value. Errors as `LanguageModel.generate`. */
   async document({ model, method, body }: UpstreamCall, signal: AbortSignal): Promise<unknown> {
     const url = methodUrl(this.backend, model, method);
-    const bytes = await this.#transport.fetchBody(url, JSON.stringify(body), signal);
+    const bytes = await this.#transport.fetchBody(url, body, signal);
     return parseJson(textOf(bytes));
   }
 
@@ -57,7 +57,7 @@ export class Upstream {
       isAlive = true;
       take(value);
     });
-    await this.#transport.stream(url, JSON.stringify(body), signal, (bytes, alive) => {
+    await this.#transport.stream(url, body, signal, (bytes, alive) => {
       isAlive = false;
       decoder.push(bytes);
       if (isAlive) alive();

@@ -54,7 +54,7 @@ export function againBehaves(bench: Bench): void {
       const turn = aTurn(replacing(turnId));
       const begun = await store.begin(key, turn);
       expect(begun).toMatchObject({ outcome: 'begun', version: 2 });
-      expect(begun.outcome === 'begun' && begun.history.map(plain)).toEqual(['hello']);
+      expect(begun.outcome === 'begun' && begun.history?.map(plain)).toEqual(['hello']);
       for (const replica of [store, other]) expect(await replica.begin(key, turn)).toEqual(begun);
       await store.letGo(key, turn);
       expect(await stateOf(store, key)).toEqual(before);
@@ -116,7 +116,7 @@ export function againBehaves(bench: Bench): void {
       const [first, second] = waiting.map((turn): BeginTurn => ({ ...turn, onBusy: 'waiting' }));
       if (!first || !second) throw new Error('two of them wait');
       const begun = await other.begin(key, first);
-      expect(begun.outcome === 'begun' && begun.history.map(plain)).toEqual(['hello']);
+      expect(begun.outcome === 'begun' && begun.history?.map(plain)).toEqual(['hello']);
       const epoch = begun.outcome === 'begun' ? begun.epoch : 0;
       await store.finish(key, anEnding({ turnId: first.turnId, epoch, version: 2, history: [] }, replaced(turnId)));
       expect(await other.begin(key, second)).toEqual(OLD);

@@ -1,13 +1,17 @@
 // begin: who gets the session, and what comes with it.
 
 import { describe, expect, it } from 'vitest';
+import type { SessionKey } from '../../../src/chat/session.ts';
+import type { SessionStore } from '../../../src/chat/session-store.ts';
 import {
   aChange,
+  aFailure,
   aKey,
   anEnding,
   aReap,
   aSession,
   aTurn,
+  type BegunTurn,
   begin,
   beginDeadTurn,
   bytes,
@@ -41,6 +45,12 @@ export function beginBehaves(bench: Bench): void {
     return { store, other, key };
   }
 
+  async function commitAs(store: SessionStore, key: SessionKey, turn: BegunTurn) {
+    const finished = await store.finish(key, anEnding(turn));
+    if (finished.outcome !== 'finished') throw new Error(finished.outcome);
+    return finished;
+  }
+
   describe('begin', () => {
     it('claims the session, and brings its version and its history', async () => {
       const { store, other, key } = await onSession({ messages: [bytes('one'), bytes('two')] });
@@ -49,10 +59,42 @@ export function beginBehaves(bench: Bench): void {
       expect((await other.read(key)).running).toMatchObject({ turnId: turn.turnId, epoch: turn.epoch });
     });
 
+    it('begins as it was seen without bringing the history, and not when anything has happened since', async () => {
+      const { store, other, key } = await onSession({ messages: [bytes('one'), bytes('two')] });
+      const first = await begin(store, key);
+      const { version } = await commitAs(store, key, first);
+      const seen = { epoch: first.epoch, version };
+      const turn = aTurn({ seen });
+      const begun = await other.begin(key, turn);
+      expect(begun).toMatchObject({ outcome: 'begun', version });
+      expect(begun).not.toHaveProperty('history');
+      // A resend of the same call.
+      expect(await other.begin(key, turn)).toEqual(begun);
+      // Also while it runs, and after it has failed, which leaves the version as it was.
+      expect(await store.begin(key, aTurn({ seen }))).toEqual({ outcome: 'stale' });
+      const { epoch } = begun as { readonly epoch: number };
+      await store.finish(key, aFailure({ turnId: turn.turnId, epoch, version, history: ['1', '2', '3', '4'] }));
+      expect(await store.begin(key, aTurn({ seen }))).toEqual({ outcome: 'stale' });
+      expect(await store.begin(key, aTurn({ seen: { epoch, version } }))).toMatchObject({ outcome: 'begun' });
+    });
+
+    it('is not as it was seen after a change, nor when it was made again', async () => {
+      const { store, key } = await onSession();
+      const turn = await begin(store, key);
+      const seen = { epoch: turn.epoch, version: (await commitAs(store, key, turn)).version };
+      await store.update(key, aChange(seen.version));
+      expect(await store.begin(key, aTurn({ seen }))).toEqual({ outcome: 'stale' });
+      await store.delete(key);
+      await store.create(key, aSession());
+      for (const version of [1, seen.version]) {
+        expect(await store.begin(key, aTurn({ seen: { ...seen, version } }))).toEqual({ outcome: 'stale' });
+      }
+    });
+
     it('brings every message byte for byte', async () => {
       const { store, other, key } = await onSession({ messages: HOSTILE });
       const begun = await other.begin(key, aTurn());
-      expect(begun.outcome === 'begun' && begun.history.map(plain)).toEqual(HOSTILE.map(plain));
+      expect(begun.outcome === 'begun' && begun.history?.map(plain)).toEqual(HOSTILE.map(plain));
       const read = await store.readMessages(key, { start: 0, count: 100 });
       expect(read.map(plain)).toEqual(HOSTILE.map(plain));
     });

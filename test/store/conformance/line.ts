@@ -54,7 +54,7 @@ export function lineBehaves(bench: Bench): void {
       await end();
       const begun = await wants(a, 'waiting');
       const committed = [`question of ${running.turnId}`, `answer of ${running.turnId}`];
-      expect(begun.outcome === 'begun' && begun.history.map(plain)).toEqual(committed);
+      expect(begun.outcome === 'begun' && begun.history?.map(plain)).toEqual(committed);
     });
 
     it('is jumped by who interrupts', async () => {

@@ -5,11 +5,12 @@
 -- ARGV[10] replica that produces the turn  ARGV[11] idempotency key, or empty  ARGV[12] its fingerprint  ARGV[13] its ttl ms
 -- ARGV[14] reject, enqueue, interrupt, or waiting: it has a place in line  ARGV[15] places in line  ARGV[16] record while it waits
 -- ARGV[17] turn whose question it asks again, or empty  ARGV[18] 1 = that one has committed, and is to be replaced
--- ARGV[19] tokens that may be spent before it, or empty
+-- ARGV[19] tokens that may be spent before it, or empty  ARGV[20] epoch and version of the session as the caller has seen it, or empty
 -- Returns {OK, epoch, version, activity ms, ttl ms, messages, digest of the last} (also for a resend of the same attempt)
 --   | {SAME, turn id} | {OTHER}: the key has been used, for the same or for something else
 --   | {BUSY, turn id, epoch or 0 if it only waits, 1 = alive or 0} | {WAIT, place, and as BUSY} | {CROWD} | {LEFT}
 --   | {EXISTS} | {MOVED, version} | {SPENT, tokens} | {FULL, messages} | {CALLS, open calls}
+--   | {STALE}: the session is not as it was seen
 --   | {OLD}: that question cannot be asked again (any more) | {GONE}
 
 local meta = redis.call('HMGET', KEYS[1],
@@ -25,6 +26,7 @@ local named = {key = ARGV[11], fingerprint = ARGV[12], expires = ms + tonumber(A
 if turn and meta[5] == ARGV[2] then return {'OK', epoch, version, digits(ms), meta[9], count, last_seen(KEYS[2], count)} end
 local same, id = recall(KEYS[7], ARGV[11], ARGV[12], ms)
 if same ~= nil and ARGV[14] ~= 'waiting' then return same and {'SAME', id} or {'OTHER'} end
+if ARGV[20] ~= '' and ARGV[20] ~= epoch .. ' ' .. version then return {'STALE'} end
 local waits = has_place(KEYS[4], KEYS[8], ARGV[1], ARGV[2])
 if ARGV[14] == 'waiting' and not waits then return {'LEFT'} end
 local head = redis.call('ZRANGE', KEYS[8], 0, 0)[1]
