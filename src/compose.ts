@@ -71,7 +71,11 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     known,
     clock,
     newId,
-    schedule: new FlushSchedule(clock, { flushMs: env.LOG_FLUSH_MS, flushBytes: env.LOG_FLUSH_BYTES }),
+    schedule: new FlushSchedule(clock, {
+      flushMs: env.LOG_FLUSH_MS,
+      quietFlushMs: env.LOG_FLUSH_QUIET_MS,
+      flushBytes: env.LOG_FLUSH_BYTES,
+    }),
     describe: turnProblem(paths),
     limits: {
       turnTimeoutMs: env.TURN_TIMEOUT_MS,

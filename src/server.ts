@@ -15,11 +15,15 @@ const IMPATIENT_MS = 1000;
 /** Of who was ended by SIGINT, as shells count. */
 const INTERRUPTED = 130;
 
+/** A line of the log waits no longer for others. */
+const LOG_FLUSH_MS = 100;
+
 /** For the last lines of the log to leave. */
 const LAST_LINES_MS = 200;
 
 const config = readConfig();
-const logSink = pino.destination({ dest: 1, sync: false });
+// Lines leave together: a write for each would cost more than the line.
+const logSink = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: LOG_FLUSH_MS });
 const logger = pino({ level: config.env.LOG_LEVEL, base: null, timestamp: pino.stdTimeFunctions.isoTime }, logSink);
 
 // Whoever reads what is printed may go before the service does: no reason to end.
@@ -80,6 +84,7 @@ async function shutDown(signal: string): Promise<void> {
  */
 async function exit(code: number): Promise<never> {
   const written = [once(logSink, 'drain'), once(logSink, 'error')].map((event) => event.catch(() => undefined));
+  logSink.flush();
   await Promise.race([...written, delay(LAST_LINES_MS)]);
   process.exit(code);
 }

@@ -33,6 +33,7 @@ test('without any variable it tries things out on this machine alone', () => {
     LEASE_MS: 20_000,
     HEARTBEAT_MS: 15_000,
     LOG_FLUSH_MS: 50,
+    LOG_FLUSH_QUIET_MS: 250,
     STREAM_HEADERS_DELAY_MS: 5000,
     DRAIN_MS: 20_000,
     SESSION_TTL_S: 604_800,

@@ -1,6 +1,6 @@
 // Carries the events of running turns to the store, off the hot path: neither the model nor a local viewer ever waits
-// for it. The first chunk goes at once, so that remote viewers see life; then whatever is due goes together, every
-// `flushMs`, or as soon as a turn has `flushBytes` waiting.
+// for it. The first ones go soon, so that whoever watches elsewhere sees life; then whatever is due goes together, often while
+// somebody watches elsewhere, and seldom while nobody does.
 
 import type { Clock } from './clock.ts';
 import type { SessionKey } from './session.ts';
@@ -11,37 +11,70 @@ import type { Keep } from './turn-machine.ts';
 import type { EventBatch } from './turn-store.ts';
 
 export interface FlushRules {
+  /** While somebody watches from elsewhere. */
   readonly flushMs: number;
+  /** While nobody does: what a producer that dies takes along, and what a viewer who comes then waits for, at most. */
+  readonly quietFlushMs: number;
+  /** A turn with so many bytes waiting does not wait any longer. */
   readonly flushBytes: number;
 }
 
+/** Not at once: a turn that ends by then needs no flush, since its end brings everything. */
+const SOON_MS = 5;
+
 /** One timer for all turns of the process: what is due goes in one tick, which is one write to the store. */
-export class FlushSchedule {
+class Due {
   readonly #clock: Clock;
-  readonly rules: FlushRules;
-  readonly #due = new Set<TurnFlusher>();
+  readonly #ms: number;
+  readonly #flushers = new Set<TurnFlusher>();
   #stopTimer: (() => void) | undefined;
 
-  constructor(clock: Clock, rules: FlushRules) {
+  constructor(clock: Clock, ms: number) {
     this.#clock = clock;
-    this.rules = rules;
+    this.#ms = ms;
   }
 
   add(flusher: TurnFlusher): void {
-    this.#due.add(flusher);
-    this.#stopTimer ??= this.#clock.after(this.rules.flushMs, () => {
+    this.#flushers.add(flusher);
+    this.#stopTimer ??= this.#clock.after(this.#ms, () => {
       this.#stopTimer = undefined;
-      const due = [...this.#due];
-      this.#due.clear();
+      const due = [...this.#flushers];
+      this.#flushers.clear();
       for (const turn of due) turn.flush();
     });
   }
 
   remove(flusher: TurnFlusher): void {
-    this.#due.delete(flusher);
-    if (this.#due.size > 0) return;
+    if (!this.#flushers.delete(flusher) || this.#flushers.size > 0) return;
     this.#stopTimer?.();
     this.#stopTimer = undefined;
+  }
+}
+
+export class FlushSchedule {
+  readonly flushBytes: number;
+  readonly #soon: Due;
+  readonly #watched: Due;
+  readonly #quiet: Due;
+
+  constructor(clock: Clock, { flushMs, quietFlushMs, flushBytes }: FlushRules) {
+    this.flushBytes = flushBytes;
+    this.#soon = new Due(clock, Math.min(SOON_MS, flushMs));
+    this.#watched = new Due(clock, flushMs);
+    this.#quiet = new Due(clock, Math.max(flushMs, quietFlushMs));
+  }
+
+  add(flusher: TurnFlusher): void {
+    if (flusher.isWatched) this.#watched.add(flusher);
+    else this.#quiet.add(flusher);
+  }
+
+  hurry(flusher: TurnFlusher): void {
+    this.#soon.add(flusher);
+  }
+
+  remove(flusher: TurnFlusher): void {
+    for (const due of [this.#soon, this.#watched, this.#quiet]) due.remove(flusher);
   }
 }
 
@@ -60,6 +93,7 @@ export class TurnFlusher {
   readonly #told: FlushListener;
   #flushedSeq = 0;
   #waitingBytes = 0;
+  #isWatched = false;
   #inFlight: Promise<void> | undefined;
   #isStopped = false;
 
@@ -71,17 +105,28 @@ export class TurnFlusher {
     this.#told = told;
   }
 
+  /** Whether somebody watches from elsewhere, as the store has said last. */
+  get isWatched(): boolean {
+    return this.#isWatched;
+  }
+
   /** Something was appended to the log. */
   note(bytes: number): void {
     if (this.#isStopped) return;
     this.#waitingBytes += bytes;
-    if (this.#waitingBytes >= this.#schedule.rules.flushBytes) this.flush();
+    if (this.#waitingBytes >= this.#schedule.flushBytes) this.hurry();
     else this.#schedule.add(this);
+  }
+
+  /** What waits is for somebody who may be watching. */
+  hurry(): void {
+    if (!this.#isStopped) this.#schedule.hurry(this);
   }
 
   flush(): void {
     if (this.#isStopped || this.#inFlight || this.#log.lastSeq <= this.#flushedSeq) return;
     this.#waitingBytes = 0;
+    this.#schedule.remove(this);
     this.#inFlight = this.#append().finally(() => {
       this.#inFlight = undefined;
       if (!this.#isStopped && this.#log.lastSeq > this.#flushedSeq) this.#schedule.add(this);
@@ -116,6 +161,7 @@ export class TurnFlusher {
       const appended = await this.#store.append(this.#key, this.#log.epoch, batch);
       if (appended.outcome === 'appended') {
         this.#flushedSeq = batch.lastSeq;
+        this.#isWatched = appended.isWatched === true;
         if (appended.cancel) this.#told.onCancel(appended.cancel);
       } else if (appended.outcome === 'gap') this.#flushedSeq = appended.lastSeq;
       else {

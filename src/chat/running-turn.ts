@@ -137,7 +137,7 @@ export class RunningTurn {
     this.#firstChunkAt ??= this.#deps.clock.now();
     this.#take({ type: 'chunk', chunk });
     // The first chunk is not held back: remote viewers are waiting for a sign of life.
-    if (this.#chunks === 1 && this.#plan.isStream) this.#flusher.flush();
+    if (this.#chunks === 1 && this.#plan.isStream) this.#flusher.hurry();
     this.#markAnswered();
   }
 

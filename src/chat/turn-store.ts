@@ -26,8 +26,8 @@ export interface EventBatch {
 }
 
 export type Appended =
-  /** `cancel` when somebody wants the turn to end. */
-  | { readonly outcome: 'appended'; readonly cancel?: Keep }
+  /** `cancel` when somebody wants the turn to end; `isWatched` when somebody watches the session, as far as the store can tell. */
+  | { readonly outcome: 'appended'; readonly cancel?: Keep; readonly isWatched?: boolean }
   /** The store has less than the batch follows: send again from `lastSeq`. */
   | { readonly outcome: 'gap'; readonly lastSeq: number }
   | Lost;

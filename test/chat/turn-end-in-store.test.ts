@@ -6,6 +6,7 @@ import {
   ask,
   ChatScene,
   eventsOf,
+  FLUSH_MS,
   LEASE_MS,
   type SceneOptions,
   storedEvents,
@@ -255,6 +256,7 @@ describe('the end in the store', () => {
       };
     });
     call.text('Hello', 'STOP');
+    await scene.clock.advance(FLUSH_MS);
     call.end();
     await settle();
     expect(order).toEqual([]);

@@ -9,6 +9,7 @@ import {
   FLUSH_BYTES,
   FLUSH_MS,
   type SceneOptions,
+  SOON_MS,
   storedEvents,
   typesOf,
 } from '../support/chat-scene.ts';
@@ -23,32 +24,35 @@ afterEach(async () => {
   expect(scene.clock.pending).toBe(0);
 });
 
-async function begin(storeAsSeen?: SceneOptions['storeAsSeen']) {
-  scene = new ChatScene(storeAsSeen ? { storeAsSeen } : {});
+async function begin(storeAsSeen?: SceneOptions['storeAsSeen'], options: SceneOptions = {}) {
+  scene = new ChatScene({ ...options, ...(storeAsSeen ? { storeAsSeen } : {}) });
   const session = await scene.session();
   const turn = await session.sendMessageStreaming(ask('Hi'));
   await settle();
   return { session, turn, call: scene.model.call };
 }
 
+const QUIET_FLUSH_MS = 250;
+
 describe('the log in the store', () => {
   /** A turn whose appends are written down. */
-  async function watched() {
+  async function watched(options: SceneOptions = {}) {
     const appends: EventBatch[] = [];
-    const begun = await begin((store) => ({
+    const storeAsSeen: SceneOptions['storeAsSeen'] = (store) => ({
       append: (key, epoch, batch) => {
         appends.push(batch);
         return store.append(key, epoch, batch);
       },
-    }));
+    });
+    const begun = await begin(storeAsSeen, options);
     return { ...begun, appends };
   }
 
-  it('has the first chunk at once', async () => {
+  it('has the first chunk soon', async () => {
     const { turn, call, appends } = await watched();
     expect(appends).toEqual([]);
     call.text('Hel');
-    await settle();
+    await scene.clock.advance(SOON_MS);
     expect(appends.map(({ afterSeq, lastSeq }) => [afterSeq, lastSeq])).toEqual([[0, 2]]);
     expect(typesOf(await storedEvents(scene, turn))).toEqual(['turn.started', 'candidate.delta']);
     turn.cancel();
@@ -78,8 +82,33 @@ describe('the log in the store', () => {
     await scene.clock.advance(FLUSH_MS);
     const before = appends.length;
     call.text('x'.repeat(FLUSH_BYTES));
-    await settle();
+    await scene.clock.advance(SOON_MS);
     expect(appends).toHaveLength(before + 1);
+    turn.cancel();
+    await turn.ended;
+  });
+
+  it('gets what follows seldom while nobody watches from elsewhere, and often while somebody does', async () => {
+    const { session, turn, call, appends } = await watched({ quietFlushMs: QUIET_FLUSH_MS });
+    const lastFlushed = () => appends.at(-1)?.lastSeq;
+    call.text('first');
+    await scene.clock.advance(SOON_MS);
+    call.text('second');
+    await scene.clock.advance(QUIET_FLUSH_MS - 1);
+    expect(lastFlushed()).toBe(2);
+    const watch = await scene.store.watch(session.key, () => undefined);
+    await scene.clock.advance(1);
+    expect(lastFlushed()).toBe(3);
+    call.text('third');
+    await scene.clock.advance(FLUSH_MS);
+    expect(lastFlushed()).toBe(4);
+    watch.close();
+    // As the store has said last.
+    call.text('fourth');
+    await scene.clock.advance(FLUSH_MS);
+    call.text('fifth');
+    await scene.clock.advance(FLUSH_MS);
+    expect(lastFlushed()).toBe(5);
     turn.cancel();
     await turn.ended;
   });
@@ -92,12 +121,12 @@ describe('the log in the store', () => {
     await turn.ended;
   });
 
-  it('gets the rest with the end, so that a short turn is two writes', async () => {
+  it('gets the rest with the end, so that a short turn is one write', async () => {
     const { turn, call, appends } = await watched();
     call.text('Hello', 'STOP');
     call.end();
     await turn.ended;
-    expect(appends).toHaveLength(1);
+    expect(appends).toHaveLength(0);
     expect(await storedEvents(scene, turn)).toEqual(eventsOf(turn));
   });
 

@@ -31,6 +31,8 @@ import { wrapStore } from './wrapped-store.ts';
 type SendOnce = Omit<Send, 'idempotency' | 'onBusy'>;
 
 export const FLUSH_MS = 50;
+/** For the first events. */
+export const SOON_MS = 5;
 export const FLUSH_BYTES = 16 * 1024;
 export const LEASE_MS = 20_000;
 export const FOLLOW_MS = 15_000;
@@ -58,6 +60,7 @@ export interface SceneOptions {
   readonly storeAsSeen?: (store: SessionStore) => Partial<SessionStore>;
   /** 0: nothing is known of a session that was not just read. */
   readonly knownBytesMax?: number;
+  readonly quietFlushMs?: number;
 }
 
 /** One replica. Another one of the same sessions is made with `store` and `clock` of the first. */
@@ -74,7 +77,14 @@ export class ChatScene {
   #ids = 0;
 
   constructor(
-    { limits, chatLimits, turnsMax = 0, knownBytesMax = 1_000_000, storeAsSeen = () => ({}) }: SceneOptions = {},
+    {
+      limits,
+      chatLimits,
+      turnsMax = 0,
+      knownBytesMax = 1_000_000,
+      quietFlushMs = FLUSH_MS,
+      storeAsSeen = () => ({}),
+    }: SceneOptions = {},
     first?: ChatScene,
   ) {
     this.clock = first?.clock ?? new ManualClock();
@@ -91,7 +101,11 @@ export class ChatScene {
         this.#ids += 1;
         return `${idPrefix}${this.#ids}`;
       },
-      schedule: new FlushSchedule(this.clock, { flushMs: FLUSH_MS, flushBytes: FLUSH_BYTES }),
+      schedule: new FlushSchedule(this.clock, {
+        flushMs: FLUSH_MS,
+        quietFlushMs,
+        flushBytes: FLUSH_BYTES,
+      }),
       describe: describeProblem,
       limits: { ...TURN_LIMITS, ...limits },
       observe: (facts) => this.facts.push(facts),

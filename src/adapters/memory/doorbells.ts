@@ -20,6 +20,11 @@ export class Doorbells {
     };
   }
 
+  /** Whether anybody waits. */
+  hears(key: SessionKey): boolean {
+    return this.#rings.has(addressOf(key));
+  }
+
   /** Not at once: whoever rings is in the middle of a step. */
   ring(key: SessionKey, news: News = 'step'): void {
     const rings = this.#rings.get(addressOf(key));

@@ -77,8 +77,9 @@ export class MemoryTurnStore implements TurnStore {
     if (!session) return { outcome: 'gone' };
     checkSeal(session, { sealId });
     const appended = append(session, epoch, batch);
-    if (appended.outcome === 'appended') this.doorbells.ring(key, 'frames');
-    return appended;
+    if (appended.outcome !== 'appended') return appended;
+    this.doorbells.ring(key, 'frames');
+    return this.doorbells.hears(key) ? { ...appended, isWatched: true } : appended;
   }
 
   async finish(key: SessionKey, turn: FinishTurn): Promise<Finished> {

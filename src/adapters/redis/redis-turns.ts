@@ -125,8 +125,10 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     const { meta, events } = this.access.keys(key);
     const { afterSeq, lastSeq, frames, sealId = '' } = batch;
     const args = [epoch, afterSeq, lastSeq, frames, this.own.rules.runningLogTtlMs, sealId];
-    const [outcome, detail] = await this.access.runOn([meta, events], SCRIPTS.append, args);
-    if (outcome === 'OK') return { outcome: 'appended', ...cancelOf(detail) };
+    const [outcome, detail, watching] = await this.access.runOn([meta, events], SCRIPTS.append, args);
+    if (outcome === 'OK') {
+      return { outcome: 'appended', ...cancelOf(detail), ...(number(watching) > 0 ? { isWatched: true } : {}) };
+    }
     if (outcome === 'GAP') return { outcome: 'gap', lastSeq: number(detail) };
     return { outcome: outcome === 'FENCED' ? 'fenced' : 'gone' };
   }

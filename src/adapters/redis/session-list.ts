@@ -5,6 +5,7 @@ import { invalidPageToken } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
 import { Errands } from './errands.ts';
+import { Gathered } from './gathered.ts';
 import { lifetimesKey, sessionKeys, sessionListKey } from './keys.ts';
 import { type Place, placesAfter } from './newest-first.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -13,6 +14,12 @@ import { readStored, text } from './stored-session.ts';
 
 interface Member extends Place {
   readonly stored: StoredSession | undefined;
+}
+
+interface Touch {
+  readonly sessionId: string;
+  readonly activityMs: number;
+  readonly ttlMs: number;
 }
 
 /** For a session that is about to be made: much longer than that takes. */
@@ -25,6 +32,7 @@ export class SessionList {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
   readonly #errands = new Errands();
+  readonly #touched = new Gathered<Touch>((owner, touches) => this.#errands.run(this.#touch(owner, touches)));
 
   constructor(redis: RedisConnection, prefix: string) {
     this.#redis = redis;
@@ -33,8 +41,7 @@ export class SessionList {
 
   /** Never fails: a list that could not be written is put right by the session's next activity. */
   async touch(key: SessionKey, activityMs: number, ttlMs: number): Promise<void> {
-    const args = [key.sessionId, activityMs, ttlMs];
-    await this.#redis.run(SCRIPTS.touch, this.#keys(key.owner), args).catch(() => undefined);
+    await this.#touch(key.owner, [{ sessionId: key.sessionId, activityMs, ttlMs }]).catch(() => undefined);
   }
 
   /**
@@ -50,9 +57,9 @@ export class SessionList {
     );
   }
 
-  /** The same without waiting, for the hot path. */
-  touchSoon(key: SessionKey, activityMs: number, ttlMs: number): void {
-    this.#errands.run(this.touch(key, activityMs, ttlMs));
+  /** The same without waiting, for the hot path: a moment later, together with others. */
+  touchSoon({ owner, sessionId }: SessionKey, activityMs: number, ttlMs: number): void {
+    this.#touched.add(owner, sessionId, { sessionId, activityMs, ttlMs });
   }
 
   /** The session, once its activity is noted. */
@@ -86,7 +93,13 @@ export class SessionList {
 
   /** Waits for what was left to do later, so that closing loses nothing. */
   settle(): Promise<void> {
+    this.#touched.flush();
     return this.#errands.settle();
+  }
+
+  async #touch(owner: string, touches: readonly Touch[]): Promise<void> {
+    const args = touches.flatMap(({ sessionId, activityMs, ttlMs }) => [sessionId, activityMs, ttlMs]);
+    await this.#redis.run(SCRIPTS.touch, this.#keys(owner), args);
   }
 
   async #membersAfter(owner: string, cursor: Place | undefined, count: number): Promise<readonly Member[]> {

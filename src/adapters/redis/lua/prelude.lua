@@ -16,7 +16,8 @@ end
 -- Tells whoever watches the session, on the channel that is named like its meta key. Never fails: while a slot moves, its
 -- new master refuses the channel, but the step itself has been taken; a lost ring is made good by looking now and then.
 -- `news` is 'frames' for what nobody needs to know who does not read the log.
-local function ring(meta, news) redis.pcall('SPUBLISH', meta, news or '') end
+-- Returns how many have heard it.
+local function ring(meta, news) return tonumber(redis.pcall('SPUBLISH', meta, news or '')) or 0 end
 
 -- Of the newest turns, what can still be asked for: the question of one that did not commit, all candidates of `latest`.
 local function keep_newest(newest, id, latest)

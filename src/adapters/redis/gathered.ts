@@ -1,0 +1,39 @@
+// Small things of one kind that can be done together: gathered for a while, by whom they are for, then done at once.
+
+/** How long the first one waits for others. */
+const GATHER_MS = 250;
+/** In one go: a script that takes long holds up everybody. */
+const TOGETHER_MAX = 100;
+
+export class Gathered<Item> {
+  readonly #do: (owner: string, items: readonly Item[]) => void;
+  readonly #waiting = new Map<string, Map<string, Item>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(doThem: (owner: string, items: readonly Item[]) => void) {
+    this.#do = doThem;
+  }
+
+  /** A newer one of the same name takes the place of the older. */
+  add(owner: string, name: string, item: Item): void {
+    let items = this.#waiting.get(owner);
+    if (!items) {
+      items = new Map();
+      this.#waiting.set(owner, items);
+    }
+    items.set(name, item);
+    if (items.size >= TOGETHER_MAX) {
+      this.#waiting.delete(owner);
+      this.#do(owner, [...items.values()]);
+    } else this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
+  }
+
+  /** Does now what waits. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [owner, items] of waiting) this.#do(owner, [...items.values()]);
+  }
+}
