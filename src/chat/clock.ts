@@ -8,8 +8,12 @@ export interface Clock {
 }
 
 export function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
+  if (ms !== newest.ms) newest = { ms, text: new Date(ms).toISOString() };
+  return newest.text;
 }
+
+/** A turn writes its times several times, and many turns begin in one millisecond. */
+let newest = { ms: 0, text: new Date(0).toISOString() };
 
 export type NewId = () => string;
 

@@ -109,8 +109,9 @@ export async function buildApp(options: AppOptions): Promise<Edge> {
   await guardBrowsers(app, options.browsers);
   acceptJsonBodies(app, options.server);
   answerExpectations(app);
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     if (request.url.length > options.server.urlLengthMax) throw new ChatError('uri_too_long', 'The URL is too long.');
+    done();
   });
   limitAddresses(app, options.rates);
   identifyCallers(app, options.identity);

@@ -30,8 +30,9 @@ export async function guardBrowsers(
   app: FastifyInstance,
   { origins, takesCookies, isPrivate }: BrowserRules,
 ): Promise<void> {
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store');
+    done();
   });
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -67,12 +68,14 @@ const LOCAL_NAME = /^(\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\]|[^.]*|([^.]+\.)+localho
  * can do and read everything.
  */
 function refuseForeignNames(app: FastifyInstance): void {
-  app.addHook('onRequest', async ({ headers: { host = '' }, routeOptions }) => {
-    if (routeOptions.config?.isOpen || LOCAL_NAME.test(host.replace(/:\d*$/, ''))) return;
-    throw new ChatError(
-      'forbidden',
-      'Without AUTH the service answers to names of this machine only; AUTH=none lets others in.',
-    );
+  app.addHook('onRequest', ({ headers: { host = '' }, routeOptions }, _reply, done) => {
+    if (!routeOptions.config?.isOpen && !LOCAL_NAME.test(host.replace(/:\d*$/, ''))) {
+      throw new ChatError(
+        'forbidden',
+        'Without AUTH the service answers to names of this machine only; AUTH=none lets others in.',
+      );
+    }
+    done();
   });
 }
 
@@ -82,13 +85,13 @@ function refuseForeignNames(app: FastifyInstance): void {
  * where there is TLS, and with `Origin`.
  */
 function refuseForeignPages(app: FastifyInstance, origins: ReadonlySet<string>): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { method, headers } = request;
-    const { origin } = headers;
-    if (SAFE_METHODS.includes(method) || (origin !== undefined && origins.has(origin))) return;
-    const site = headers['sec-fetch-site'];
+    const { origin, 'sec-fetch-site': site } = headers;
+    const isAllowed = SAFE_METHODS.includes(method) || (origin !== undefined && origins.has(origin));
     const isOwn = site === undefined ? isOwnOrigin(request) : site === 'same-origin' || site === 'none';
-    if (!isOwn) throw new ChatError('forbidden', 'Pages of this origin may not call the service.');
+    if (!isAllowed && !isOwn) throw new ChatError('forbidden', 'Pages of this origin may not call the service.');
+    done();
   });
 }
 

@@ -18,8 +18,9 @@ export function answerExpectations(app: FastifyInstance): void {
   });
   // Node would answer an unknown one with an empty 417; RFC 9110 lets it be passed over.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
-  app.addHook('preParsing', async ({ raw, headers, routeOptions }, reply) => {
+  app.addHook('preParsing', ({ raw, headers, routeOptions }, reply, _payload, done) => {
     const isTooLarge = Number(headers['content-length'] ?? 0) > (routeOptions.bodyLimit ?? Number.POSITIVE_INFINITY);
     if (!isTooLarge && waiting.delete(raw)) reply.raw.writeContinue();
+    done();
   });
 }

@@ -14,14 +14,17 @@ import type { PublicPaths } from './problems.ts';
  */
 export function refuseAmbiguity(app: FastifyInstance, paths: PublicPaths): void {
   const refused = new WeakSet<Socket>();
-  app.addHook('onRequest', async ({ raw }, reply) => {
+  app.addHook('onRequest', ({ raw }, reply, done) => {
     if (refused.has(raw.socket)) {
       // Never answered: the connection ends with the refusal before it.
       reply.hijack();
       return;
     }
     const ambiguity = ambiguityOf(raw);
-    if (ambiguity === undefined) return;
+    if (ambiguity === undefined) {
+      done();
+      return;
+    }
     refused.add(raw.socket);
     reply.header('connection', 'close');
     throw new ChatError('invalid_argument', ambiguity);

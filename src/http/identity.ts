@@ -31,8 +31,11 @@ export function identifyCallers(app: FastifyInstance, identity: Identity): void 
 
 /** After requests were counted: one that is refused is one, too. */
 export function judgeScopes(app: FastifyInstance, identity: Identity): void {
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.caller === null || request.caller.scope === 'chat' || isRead(request)) return;
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.caller === null || request.caller.scope === 'chat' || isRead(request)) {
+      done();
+      return;
+    }
     // Errors are said in Bearer challenges alone (RFC 6750, 3).
     const error = isBearer(identity) ? ', error="insufficient_scope", scope="chat"' : '';
     reply.header('www-authenticate', `${identity.challenge}${error}`);

@@ -25,17 +25,19 @@ export function acceptJsonBodies(app: FastifyInstance, limits: JsonBodyLimits): 
       done(error as Error);
     }
   });
-  app.addHook('onRequest', async ({ method, headers }) => {
+  app.addHook('onRequest', ({ method, headers }, _reply, done) => {
     const encoding = headers['content-encoding']?.toLowerCase() ?? 'identity';
     // A GET has no body that anybody looks at, however it is said to be encoded.
     if (encoding !== 'identity' && method !== 'GET')
       throw new ChatError('unsupported_media_type', 'Bodies are taken uncompressed only.');
+    done();
   });
-  app.addHook('preValidation', async (request) => {
+  app.addHook('preValidation', (request, _reply, done) => {
     const isPatchType = request.headers['content-type']?.toLowerCase().startsWith('application/merge-patch+json');
     if (isPatchType && request.method !== 'PATCH') {
       throw new ChatError('unsupported_media_type', 'application/merge-patch+json is for PATCH alone.');
     }
+    done();
   });
 }
 

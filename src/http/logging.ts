@@ -7,7 +7,7 @@ import type { TurnFacts } from '../chat/turn-plan.ts';
 import { statusOf } from './problems.ts';
 
 export function logRequests(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     // Not `onResponse`: it does not come when the client has gone before the end of its answer (Fastify 5).
     reply.raw.once('close', () => {
       const { headersSent, writableFinished } = reply.raw;
@@ -17,6 +17,7 @@ export function logRequests(app: FastifyInstance): void {
         isAborted: !writableFinished || undefined,
       });
     });
+    done();
   });
 }
 

@@ -5,10 +5,11 @@ import type { Edge } from './edge.ts';
 
 /** A connection that takes nothing of its answer for so long is closed. */
 export function cutSlowReaders(app: Edge, stallMs: number): void {
-  app.addHook('onSend', async (_request, { raw }) => {
+  app.addHook('onSend', (_request, { raw }, _payload, done) => {
     // Of the socket, which sees every byte that leaves. Nobody listens for it, so Node closes the connection.
     raw.setTimeout(stallMs);
     // Before Node's own listener, which lets the connection idle: a request that is in line there may take its time.
     raw.prependOnceListener('finish', () => raw.setTimeout(0));
+    done();
   });
 }

@@ -1,7 +1,7 @@
 // What an owner's turns have used, by month. The sums live on another slot than the sessions, so a turn is added after it has
 // ended; once, however often that is tried, since the turns that were added lately are remembered beside the sums.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { asChatError } from '../../chat/errors.ts';
 import type { SessionKey } from '../../chat/session.ts';
 import type { FinishTurn } from '../../chat/turn-store.ts';
@@ -79,5 +79,5 @@ export class OwnerUsage {
 
 /** Digested: a deletion leaves nothing of the session, not even its id, which its owner may have chosen. */
 function nameOf(sessionId: string, epoch: number): string {
-  return createHash('sha256').update(`${sessionId}/${epoch}`).digest('base64url').slice(0, 22);
+  return hash('sha256', `${sessionId}/${epoch}`, 'base64url').slice(0, 22);
 }

@@ -40,8 +40,21 @@ function trimmed(url: string): string {
   return url.replace(/\/+$/, '');
 }
 
+/** Every turn calls, and few models are called. */
+const known = new WeakMap<Backend, Map<string, string>>();
+const KNOWN_MAX = 1000;
+
 /** Fails with `unsupported_by_model` when the backend cannot serve a model of this form. */
 export function methodUrl(backend: Backend, model: string, method: Method): string {
+  const urls = known.get(backend) ?? new Map<string, string>();
+  const name = `${method} ${model}`;
+  const url = urls.get(name) ?? newUrl(backend, model, method);
+  if (urls.size >= KNOWN_MAX) urls.clear();
+  known.set(backend, urls.set(name, url));
+  return url;
+}
+
+function newUrl(backend: Backend, model: string, method: Method): string {
   const query = STREAMED.has(method) ? '?alt=sse' : '';
   return `${baseUrlOf(backend, locationIn(model))}${modelPath(backend, model)}:${method}${query}`;
 }
