@@ -2,36 +2,65 @@
 
 import { carry, type Load } from '../load.ts';
 import type { Target } from '../targets/target.ts';
-import type { Scenario } from './scenario.ts';
+import { type Figure, type Figures, type Reference, type Scenario, sized, subjectsOf } from './scenario.ts';
+import { oneAtATime } from './store.ts';
 
-const CPU = 'cpu';
-const STORE = 'store';
-
-interface Relay extends Omit<Scenario, 'measure' | 'figures'> {
+/** The loads are so big that each figure that others are held against is at least fifty ticks of the kernel's clock. */
+interface Relay {
+  readonly name: string;
+  readonly title: string;
   readonly per: 'event' | 'turn';
-  readonly load: Load;
-  readonly reference: { readonly target: string; readonly goal: number };
+  readonly load: Omit<Load, 'question'>;
+  readonly events: number;
+  readonly everyMs: number;
+  readonly reference: Reference;
+  readonly storeAtMost?: number;
+  readonly perCoreAtLeast?: number;
 }
 
-function relay({ per, load, reference, ...scenario }: Relay): Scenario {
+/** In a small round streams do not become as few as turns do: there are to be some beside each other. */
+const STREAMS_SHARE = 10;
+const SECOND_US = 1_000_000;
+
+function relay(what: Relay): Scenario {
+  const { name, title, per, load, reference, storeAtMost, perCoreAtLeast } = what;
+  const store = { name: 'store', unit: `µs CPU of Redis per ${per}`, reference: oneAtATime };
+  const perCore = { name: 'perCore', unit: `${per}s per second of one core` };
+  const figures: readonly Figure[] = [
+    { name: 'cpu', unit: `µs CPU per ${per}`, reference },
+    storeAtMost === undefined ? store : { ...store, atMost: storeAtMost },
+    ...(perCoreAtLeast === undefined ? [] : [{ ...perCore, atLeast: perCoreAtLeast }]),
+    { name: 'rate', unit: `${per}s per second` },
+  ];
   return {
-    ...scenario,
-    figures: [
-      { name: CPU, unit: `µs CPU per ${per}`, reference },
-      { name: STORE, unit: `µs CPU of Redis per ${per}` },
-      { name: 'rate', unit: `${per}s per second` },
-    ],
-    async measure(target: Target, share: number) {
-      const turnsEach = Math.max(1, Math.round(load.turnsEach * share));
-      const streams = Math.max(1, Math.round(load.streams * Math.min(1, share * 10)));
-      const carried = await carry(target, { ...load, turnsEach, streams });
-      const count = per === 'event' ? carried.events : carried.turns;
-      return {
-        [CPU]: carried.cpuUs / count,
-        ...(target.storePids.length > 0 ? { [STORE]: carried.storeCpuUs / count } : {}),
-        rate: (count * 1000) / carried.elapsedMs,
-      };
-    },
+    name,
+    title,
+    figures,
+    subjects: (bench) =>
+      subjectsOf(bench, (target) => {
+        if (target.pids.length === 0) return undefined;
+        return (share) => measure(target, what, share, load);
+      }),
+  };
+}
+
+async function measure(target: Target, what: Relay, share: number, load: Relay['load']): Promise<Figures> {
+  const { per, everyMs } = what;
+  const few = Math.min(1, share * STREAMS_SHARE);
+  const events = sized(what.events, few, Math.min(what.events, 8));
+  const carried = await carry(target, {
+    ...load,
+    question: `[chunks:${events}] [every:${everyMs}] [bytes:200]`,
+    turnsEach: sized(load.turnsEach, share),
+    streams: sized(load.streams, few),
+    spreadMs: (load.spreadMs ?? 0) * few,
+  });
+  const count = per === 'event' ? carried.events : carried.turns;
+  return {
+    cpu: carried.cpuUs / count,
+    ...(target.storePids.length > 0 ? { store: carried.storeCpuUs / count } : {}),
+    perCore: (count * SECOND_US) / carried.cpuUs,
+    rate: (count * 1000) / carried.elapsedMs,
   };
 }
 
@@ -39,7 +68,9 @@ export const burst = relay({
   name: 'burst',
   title: '64 events at once, 8 connections',
   per: 'event',
-  load: { streams: 8, turnsEach: 200, question: '[chunks:64] [every:0] [bytes:200]' },
+  events: 64,
+  everyMs: 0,
+  load: { streams: 8, turnsEach: 800 },
   reference: { target: 'node:http pipe', goal: 3 },
 });
 
@@ -47,23 +78,32 @@ export const paced = relay({
   name: 'paced',
   title: '64 events, 20 ms apart, 100 connections',
   per: 'event',
-  load: { streams: 100, turnsEach: 4, question: '[chunks:64] [every:20] [bytes:200]', spreadMs: 500 },
+  events: 64,
+  everyMs: 20,
+  load: { streams: 100, turnsEach: 5, spreadMs: 500 },
   reference: { target: 'undici dispatch', goal: 1.3 },
+  storeAtMost: 5,
 });
 
 export const saturated = relay({
   name: 'saturated',
   title: '64 events, 20 ms apart, 500 connections',
   per: 'event',
-  load: { streams: 500, turnsEach: 4, question: '[chunks:64] [every:20] [bytes:200]', spreadMs: 1000 },
+  events: 64,
+  everyMs: 20,
+  load: { streams: 500, turnsEach: 3, spreadMs: 1000 },
   reference: { target: 'undici dispatch', goal: 1.25 },
+  storeAtMost: 2.5,
+  perCoreAtLeast: 35_000,
 });
 
 export const oneEvent = relay({
   name: 'one-event',
   title: 'turns of one event, 8 connections',
   per: 'turn',
-  load: { streams: 8, turnsEach: 500, question: '[chunks:1] [every:0] [bytes:200]' },
+  events: 1,
+  everyMs: 0,
+  load: { streams: 8, turnsEach: 800 },
   reference: { target: 'node:http pipe', goal: 2 },
 });
 
@@ -71,6 +111,8 @@ export const unary = relay({
   name: 'unary',
   title: 'unary turns, 8 connections',
   per: 'turn',
-  load: { streams: 8, turnsEach: 500, question: '[chunks:1] [every:0] [bytes:200]', isUnary: true },
+  events: 1,
+  everyMs: 0,
+  load: { streams: 8, turnsEach: 800, isUnary: true },
   reference: { target: 'node:http pipe', goal: 2 },
 });

@@ -1,0 +1,78 @@
+// One run: scenario after scenario, and in each of them round after round, in which the subjects take turns.
+
+import type { Bench, Figures, Scenario, Subject } from './scenarios/scenario.ts';
+import { startReplicas } from './targets/replicas.ts';
+import type { StartTarget, Target } from './targets/target.ts';
+
+export interface Measured {
+  readonly scenario: Scenario;
+  readonly subject: string;
+  /** One for each round; fewer when it failed. */
+  readonly rounds: readonly Figures[];
+  readonly failure?: unknown;
+}
+
+export interface RunOptions {
+  readonly scenarios: readonly Scenario[];
+  readonly starters: Readonly<Record<string, StartTarget>>;
+  readonly modelPort: number;
+  readonly rounds: number;
+  readonly share: number;
+  /** One round before those that count, of a smaller share. */
+  readonly warmsUp: boolean;
+}
+
+const WARM_UP_SHARE = 0.25;
+
+/** Answers scenario by scenario. A subject that fails is left out of the rest of the scenario. */
+export async function* run(options: RunOptions): AsyncGenerator<readonly Measured[]> {
+  await using started = new AsyncDisposableStack();
+  const bench = benchOf(options, started);
+  for (const scenario of options.scenarios) {
+    await using own = new AsyncDisposableStack();
+    const subjects = await scenario.subjects(bench);
+    for (const subject of subjects) own.defer(async () => subject[Symbol.asyncDispose]?.());
+    yield await measure(scenario, subjects, options);
+  }
+}
+
+async function measure(scenario: Scenario, subjects: readonly Subject[], options: RunOptions) {
+  const { rounds, share, warmsUp } = options;
+  const count = Math.min(rounds, scenario.roundsMax ?? rounds);
+  const warmUps = warmsUp && !scenario.startsFresh ? [share * WARM_UP_SHARE] : [];
+  const measured = new Map(
+    subjects.map(({ name }) => [name, { rounds: [] as Figures[], failure: undefined as unknown }]),
+  );
+  for (const [round, size] of [...warmUps, ...Array<number>(count).fill(share)].entries()) {
+    for (const subject of subjects) {
+      const own = measured.get(subject.name);
+      if (!own || own.failure !== undefined) continue;
+      try {
+        const figures = await subject.measure(size);
+        if (round >= warmUps.length) own.rounds.push(figures);
+      } catch (error) {
+        own.failure = error;
+      }
+    }
+  }
+  return [...measured].map(([subject, own]) => ({ scenario, subject, ...own }));
+}
+
+/** What is started in it is ended with `started`. */
+function benchOf({ modelPort, starters, share }: RunOptions, started: AsyncDisposableStack): Bench {
+  const startTargets = once(async () => {
+    const targets = new Map<string, Target>();
+    for (const [key, start] of Object.entries(starters)) targets.set(key, started.use(await start(modelPort)));
+    return targets;
+  });
+  const replicas = once(async () => (starters.service ? started.use(await startReplicas(modelPort)) : undefined));
+  return { modelPort, starters, share, targets: startTargets, replicas };
+}
+
+function once<T>(start: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => {
+    running ??= start();
+    return running;
+  };
+}

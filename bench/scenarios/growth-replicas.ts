@@ -1,0 +1,44 @@
+// Whether replicas cost each other anything: the same load on one, two and four of them over one Redis. All of them share
+// the machine, so what counts is their processor time and not how much they get done.
+
+import { carry } from '../load.ts';
+import { together } from '../targets/replicas.ts';
+import type { Target } from '../targets/target.ts';
+import { type Figures, type Scenario, sized } from './scenario.ts';
+
+const COUNTS = [1, 2, 4] as const;
+const PACED = { streams: 100, turnsEach: 5, spreadMs: 500, question: '[chunks:64] [every:20] [bytes:200]' };
+const TURNS = { streams: 8, turnsEach: 400, question: '[chunks:1] [every:0] [bytes:200]' };
+
+export const replicas: Scenario = {
+  name: 'replicas',
+  title: 'replicas over one Redis',
+  isGrowth: true,
+  figures: [
+    { name: 'event', unit: 'µs CPU of all per event, 20 ms apart, 100 connections' },
+    { name: 'event-store', unit: 'µs CPU of Redis per event' },
+    { name: 'turn', unit: 'µs CPU of all per turn of one event, 8 connections' },
+    { name: 'turn-store', unit: 'µs CPU of Redis per turn of one event' },
+  ],
+  subjects: async (bench) => {
+    const all = (await bench.replicas())?.replicas;
+    if (!all) return [];
+    return COUNTS.map((count) => {
+      const name = count === 1 ? '1 replica' : `${count} replicas`;
+      const target = together(name, all.slice(0, count));
+      return { name, measure: (share) => measure(target, share) };
+    });
+  },
+};
+
+async function measure(target: Target, share: number): Promise<Figures> {
+  const streams = sized(PACED.streams, Math.min(1, share * 10));
+  const paced = await carry(target, { ...PACED, streams, turnsEach: sized(PACED.turnsEach, share) });
+  const turns = await carry(target, { ...TURNS, turnsEach: sized(TURNS.turnsEach, share) });
+  return {
+    event: paced.cpuUs / paced.events,
+    'event-store': paced.storeCpuUs / paced.events,
+    turn: turns.cpuUs / turns.turns,
+    'turn-store': turns.storeCpuUs / turns.turns,
+  };
+}
