@@ -4,10 +4,10 @@
 import { carry } from '../load.ts';
 import { together } from '../targets/replicas.ts';
 import type { Target } from '../targets/target.ts';
-import { type Figures, type Scenario, sized } from './scenario.ts';
+import { type Figures, type Scenario, sized, sizedLittle } from './scenario.ts';
 
 const COUNTS = [1, 2, 4] as const;
-const PACED = { streams: 100, turnsEach: 5, spreadMs: 500, question: '[chunks:64] [every:20] [bytes:200]' };
+const PACED = { streams: 100, turnsEach: 5, spreadMs: 500, events: 64 };
 const TURNS = { streams: 8, turnsEach: 400, question: '[chunks:1] [every:0] [bytes:200]' };
 
 export const replicas: Scenario = {
@@ -32,8 +32,12 @@ export const replicas: Scenario = {
 };
 
 async function measure(target: Target, share: number): Promise<Figures> {
-  const streams = sized(PACED.streams, Math.min(1, share * 10));
-  const paced = await carry(target, { ...PACED, streams, turnsEach: sized(PACED.turnsEach, share) });
+  const paced = await carry(target, {
+    streams: sizedLittle(PACED.streams, share),
+    turnsEach: sized(PACED.turnsEach, share),
+    spreadMs: PACED.spreadMs * share,
+    question: `[chunks:${sizedLittle(PACED.events, share)}] [every:20] [bytes:200]`,
+  });
   const turns = await carry(target, { ...TURNS, turnsEach: sized(TURNS.turnsEach, share) });
   return {
     event: paced.cpuUs / paced.events,

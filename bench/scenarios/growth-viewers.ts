@@ -2,14 +2,13 @@
 
 import { cpuOf } from '../processes.ts';
 import type { Target } from '../targets/target.ts';
-import { type Figures, type Scenario, sized } from './scenario.ts';
+import { type Figures, type Scenario, sized, sizedLittle } from './scenario.ts';
 import { beginTurn, portOf, view } from './viewers.ts';
 
 /** Of all turns together: as much is delivered in each of the columns. */
 const VIEWERS = 500;
 const TURNS_EACH = 2;
 const EVENTS = 64;
-const QUESTION = `[chunks:${EVENTS}] [every:20] [bytes:200]`;
 const VIEWERS_OF_TURN = [1, 10, 100] as const;
 
 export const viewers: Scenario = {
@@ -37,6 +36,8 @@ export const viewers: Scenario = {
 async function cpuPerEvent(producer: Target, other: Target, each: number, share: number): Promise<number> {
   const turns = sized(VIEWERS / each, share);
   const rounds = sized(TURNS_EACH, share);
+  const events = sizedLittle(EVENTS, share);
+  const question = `[chunks:${events}] [every:20] [bytes:200]`;
   const port = await portOf(other);
   const conversations = await producer.open(turns);
   const pids = [...new Set([...producer.pids, ...other.pids])];
@@ -44,11 +45,11 @@ async function cpuPerEvent(producer: Target, other: Target, each: number, share:
   for (let round = 0; round < rounds; round += 1) {
     await Promise.all(
       conversations.map(async (conversation) => {
-        const turn = await beginTurn(conversation, QUESTION);
-        await Promise.all([turn.ended, ...Array.from({ length: each - 1 }, () => view(turn, port, EVENTS))]);
+        const turn = await beginTurn(conversation, question);
+        await Promise.all([turn.ended, ...Array.from({ length: each - 1 }, () => view(turn, port, events))]);
         turn.leave();
       }),
     );
   }
-  return (cpuOf(pids) - before) / (turns * rounds * each * EVENTS);
+  return (cpuOf(pids) - before) / (turns * rounds * each * events);
 }

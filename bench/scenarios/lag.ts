@@ -6,7 +6,7 @@ import { Connection } from '../http-client.ts';
 import { percentile } from '../statistics.ts';
 import { direct } from '../targets/references.ts';
 import type { Conversation, Target } from '../targets/target.ts';
-import { type Figures, type Scenario, sized, subjectsOf } from './scenario.ts';
+import { type Figures, type Scenario, sized, sizedLittle, subjectsOf } from './scenario.ts';
 
 /** Calls of which the first event is looked at. */
 const FIRST_PAIRS = 600;
@@ -49,7 +49,7 @@ export const lag: Scenario = {
 
 async function measure(without: Target, target: Target, share: number): Promise<Figures> {
   const first = await firstEvents(without, target, sized(FIRST_PAIRS, share, 8));
-  const events = await eachEvent(without, target, sized(LANE_TURNS, share), sized(EVENTS, Math.min(1, share * 10), 8));
+  const events = await eachEvent(without, target, sized(LANE_TURNS, share), sizedLittle(EVENTS, share));
   const added = first.map(({ direct, through }) => through - direct);
   return {
     first: percentile(

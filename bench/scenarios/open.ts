@@ -18,7 +18,7 @@ const SMALL_EVERY_MS = 200;
 /** Before the first look at the memory: what is loaded and compiled belongs to no stream. */
 const WARM_UP = { streams: 20, turnsEach: 20, question: '[chunks:4] [every:0] [bytes:200]' };
 const LOOKS = 5;
-const LOOK_EVERY_MS = 200;
+const LOOK_MS = 1000;
 
 export const open: Scenario = {
   name: 'open',
@@ -61,14 +61,14 @@ async function measure(modelPort: number, start: StartTarget, count: number, sha
   await using target = await start(modelPort);
   const everyMs = share === 1 ? EVERY_MS : SMALL_EVERY_MS;
   const conversations = await target.open(count);
-  await carry(target, WARM_UP);
-  const before = await memoryOf(target.pids);
+  await carry(target, { ...WARM_UP, turnsEach: sized(WARM_UP.turnsEach, share) });
+  const before = await memoryOf(target.pids, share);
   const streams = await openStreams(conversations, `[chunks:1000] [ready:1] [every:${everyMs}] [bytes:200]`);
   try {
     // One that has been open for a while: each has had its first event, and another one.
     await until('each stream has an event', () => streams.started >= streams.open, { deadlineMs: 60_000, everyMs: 50 });
     await delay(everyMs * 1.1);
-    const after = await memoryOf(target.pids);
+    const after = await memoryOf(target.pids, share);
     if (streams.firstFailure !== undefined) process.stderr.write(`${target.name}: ${streams.firstFailure}\n`);
     return { kib: (after - before) / count, base: before / 1024, open: Math.min(streams.open, streams.started) };
   } finally {
@@ -83,11 +83,11 @@ async function measureAll(modelPort: number, start: StartTarget, count: number, 
   return figures;
 }
 
-async function memoryOf(pids: readonly number[]): Promise<number> {
+async function memoryOf(pids: readonly number[], share: number): Promise<number> {
   const seen: number[] = [];
   while (seen.length < LOOKS) {
     seen.push(rssKiBOf(pids));
-    await delay(LOOK_EVERY_MS);
+    await delay((LOOK_MS / LOOKS) * share);
   }
   return median(seen);
 }

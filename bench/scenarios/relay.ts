@@ -2,7 +2,15 @@
 
 import { carry, type Load } from '../load.ts';
 import type { Target } from '../targets/target.ts';
-import { type Figure, type Figures, type Reference, type Scenario, sized, subjectsOf } from './scenario.ts';
+import {
+  type Figure,
+  type Figures,
+  type Reference,
+  type Scenario,
+  sized,
+  sizedLittle,
+  subjectsOf,
+} from './scenario.ts';
 import { oneAtATime } from './store.ts';
 
 /** The loads are so big that each figure that others are held against is at least fifty ticks of the kernel's clock. */
@@ -18,8 +26,6 @@ interface Relay {
   readonly perCoreAtLeast?: number;
 }
 
-/** In a small round streams do not become as few as turns do: there are to be some beside each other. */
-const STREAMS_SHARE = 10;
 const SECOND_US = 1_000_000;
 
 function relay(what: Relay): Scenario {
@@ -46,14 +52,13 @@ function relay(what: Relay): Scenario {
 
 async function measure(target: Target, what: Relay, share: number, load: Relay['load']): Promise<Figures> {
   const { per, everyMs } = what;
-  const few = Math.min(1, share * STREAMS_SHARE);
-  const events = sized(what.events, few, Math.min(what.events, 8));
+  const events = sizedLittle(what.events, share);
   const carried = await carry(target, {
     ...load,
     question: `[chunks:${events}] [every:${everyMs}] [bytes:200]`,
     turnsEach: sized(load.turnsEach, share),
-    streams: sized(load.streams, few),
-    spreadMs: (load.spreadMs ?? 0) * few,
+    streams: sizedLittle(load.streams, share),
+    spreadMs: (load.spreadMs ?? 0) * share,
   });
   const count = per === 'event' ? carried.events : carried.turns;
   return {

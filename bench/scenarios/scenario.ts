@@ -63,6 +63,11 @@ export function sized(full: number, share: number, least = 1): number {
   return Math.max(least, Math.round(full * share));
 }
 
+/** For what stands beside each other, or follows each other in one turn: in a small round that does not become as small. */
+export function sizedLittle(full: number, share: number): number {
+  return sized(full, Math.min(1, share * 20), Math.min(full, 4));
+}
+
 /** Every target is a subject that has what `of` wants of it. */
 export async function subjectsOf(
   bench: Bench,
