@@ -37,10 +37,10 @@ function headOf({ rounds, isJudged }: ReportOptions): string {
     : 'At toy size: this judges nothing';
   return `# What a session costs
 
-${size}; × is the ratio to the reference that the column \`goal\` names, in the same run. Processor time is
-that of all threads of the target's processes, user and system, from \`/proc\`. Made by \`npm run bench\`, which says in
-\`bench/scenarios\` what is measured. Absolute numbers are those of this machine, and mean nothing on another one; goals
-without a reference were set on yet another one.
+${size}; × is the ratio to the reference that the column of goals names, in the same run. Processor time is
+that of all threads of the target's processes, user and system, from \`/proc\`. Made by \`npm run bench\`; what is measured
+is in \`bench/scenarios\`. **Absolute numbers are this machine's, and mean nothing on another one**; goals without a
+reference were set on yet another one.
 
 ${new Date().toISOString().slice(0, 10)}; ${machine()}; ${versions().join(', ')}.
 `;

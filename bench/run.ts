@@ -23,6 +23,8 @@ export interface RunOptions {
 }
 
 const WARM_UP_SHARE = 0.25;
+/** What takes longer hangs. */
+const ROUND_MS_MAX = 300_000;
 
 /** Answers scenario by scenario. A subject that fails is left out of the rest of the scenario. */
 export async function* run(options: RunOptions): AsyncGenerator<readonly Measured[]> {
@@ -48,7 +50,7 @@ async function measure(scenario: Scenario, subjects: readonly Subject[], options
       const own = measured.get(subject.name);
       if (!own || own.failure !== undefined) continue;
       try {
-        const figures = await subject.measure(size);
+        const figures = await inTime(subject.measure(size));
         if (round >= warmUps.length) own.rounds.push(figures);
       } catch (error) {
         own.failure = error;
@@ -56,6 +58,16 @@ async function measure(scenario: Scenario, subjects: readonly Subject[], options
     }
   }
   return [...measured].map(([subject, own]) => ({ scenario, subject, ...own }));
+}
+
+async function inTime<T>(measuring: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no end within ${ROUND_MS_MAX} ms`)), ROUND_MS_MAX);
+  try {
+    return await Promise.race([measuring, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** What is started in it is ended with `started`. */

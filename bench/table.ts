@@ -59,23 +59,20 @@ function ratio(values: Values, { name }: Scenario, subject: string, figure: Figu
   const own = median(values.of(name, subject, figure.name));
   const theirs = median(values.of(reference.scenario ?? name, reference.target, reference.figure ?? figure.name));
   const times = own / theirs;
-  return Number.isFinite(times) ? times : undefined;
+  // What is added over direct can be less than nothing, where all of it is noise.
+  return Number.isFinite(times) && times > 0 ? times : undefined;
 }
 
 /** The goal, and whether the service has reached it. */
 function judgement(values: Values, scenario: Scenario, figure: Figure): readonly [string, string] {
   const { reference, atMost, atLeast } = figure;
   const own = median(values.of(scenario.name, SERVICE, figure.name));
-  if (atMost !== undefined) return [`≤ ${atMost}`, verdict(own, own <= atMost)];
-  if (atLeast !== undefined) return [`≥ ${atLeast}`, verdict(own, own >= atLeast)];
-  if (reference?.goal === undefined) return [reference ? `× ${nameOf(reference)}` : '', ''];
+  if (atMost !== undefined) return [`≤ ${short(atMost)}`, verdict(own, own <= atMost)];
+  if (atLeast !== undefined) return [`≥ ${short(atLeast)}`, verdict(own, own >= atLeast)];
+  if (reference?.goal === undefined) return [reference ? `× ${reference.words ?? reference.target}` : '', ''];
   const times = ratio(values, scenario, SERVICE, figure, reference);
-  const goal = `≤ ${reference.goal} × ${nameOf(reference)}`;
+  const goal = `≤ ${reference.goal} × ${reference.words ?? reference.target}`;
   return [goal, times === undefined ? '' : verdict(times, times <= reference.goal)];
-}
-
-function nameOf({ target, figure, scenario }: Reference): string {
-  return scenario === undefined ? target : `${target}, ${figure}`;
 }
 
 function verdict(value: number, isMet: boolean): string {
@@ -85,5 +82,5 @@ function verdict(value: number, isMet: boolean): string {
 
 function short(value: number): string {
   if (!Number.isFinite(value)) return '–';
-  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
+  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 }

@@ -14,10 +14,10 @@ const KEPT = 'kept buffers';
 
 /** Each turn makes the history longer: where it is short, there are few in one session. */
 const SIZES = [
-  { messages: 10, sessions: 400, turnsEach: 4 },
-  { messages: 100, sessions: 150, turnsEach: 8 },
-  { messages: 1000, sessions: 6, turnsEach: 50 },
-  { messages: 5000, sessions: 2, turnsEach: 50 },
+  { messages: 10, sessions: 250, turnsEach: 4 },
+  { messages: 100, sessions: 100, turnsEach: 8 },
+  { messages: 1000, sessions: 4, turnsEach: 50 },
+  { messages: 5000, sessions: 2, turnsEach: 40 },
 ] as const;
 const GOAL = { messages: 5000, times: 2 };
 

@@ -9,13 +9,13 @@ import type { Conversation, Target } from '../targets/target.ts';
 import { type Figures, type Scenario, sized, sizedLittle, subjectsOf } from './scenario.ts';
 
 /** Calls of which the first event is looked at. */
-const FIRST_PAIRS = 600;
+const FIRST_PAIRS = 500;
 const TURNS_OF_CONVERSATION = 4;
 const ONE_EVENT = '[chunks:1] [every:0] [bytes:200]';
 
 /** Streams beside each other of which each event is looked at, so many of the target and so many without it. */
-const LANES = 8;
-const LANE_TURNS = 3;
+const LANES = 10;
+const LANE_TURNS = 2;
 const EVENTS = 64;
 const EVERY_MS = 20;
 

@@ -11,6 +11,8 @@ export interface Reference {
   readonly target: string;
   /** Where it is not this figure. */
   readonly figure?: string;
+  /** What the reader is told, where the name of the target does not say it. */
+  readonly words?: string;
   /** The service is to be at most so many times as much. Without a goal, the ratio is shown and nothing is said of it. */
   readonly goal?: number;
 }

@@ -1,58 +1,57 @@
 // Many streams that stay open, and what has become of them.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '../http-client.ts';
 import type { Conversation } from '../targets/target.ts';
 
-/** They are opened gradually: what a rush costs is not the question. */
-const STEP = 100;
-const STEP_MS = 100;
+/**
+ * So many are on their way to their first event at a time. What a rush costs is not the question, and a queue of the kernel
+ * that runs over resets connections long after.
+ */
+const AT_ONCE = 50;
 
 export interface Streams {
+  /** How many have had an event, and have not ended. */
   readonly open: number;
-  /** How many have had an event. */
-  readonly started: number;
-  readonly firstFailure: string | undefined;
+  /** Why the first one ended that did. */
+  readonly failure: string | undefined;
   close(): void;
 }
 
+/** Resolves when each of them has had its first event, or has ended. */
 export async function openStreams(conversations: readonly Conversation[], question: string): Promise<Streams> {
   const connections: Connection[] = [];
   let ended = 0;
-  let started = 0;
-  let firstFailure: string | undefined;
+  let failure: string | undefined;
   const begin = (conversation: Conversation) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
     const call = conversation.stream(question);
     const connection = new Connection(call.port);
     connections.push(connection);
-    let hasStarted = false;
     const onBytes = (bytes: Buffer) => {
-      if (hasStarted || !bytes.includes('@')) return;
-      hasStarted = true;
-      started += 1;
+      if (bytes.includes('@')) resolve();
+    };
+    const end = (why: string) => {
+      ended += 1;
+      failure ??= why;
+      resolve();
     };
     connection.call(call, { onBytes }).then(
-      ({ head }) => end(head),
+      ({ head }) => end(`ended: ${head}`),
       (error) => end(String(error)),
     );
+    return promise;
   };
-  const end = (why: string) => {
-    ended += 1;
-    firstFailure ??= why;
+  const waiting = conversations.values();
+  const beginSome = async () => {
+    for (const conversation of waiting) await begin(conversation);
   };
-  for (let at = 0; at < conversations.length; at += STEP) {
-    for (const conversation of conversations.slice(at, at + STEP)) begin(conversation);
-    await delay(STEP_MS);
-  }
+  await Promise.all(Array.from({ length: AT_ONCE }, beginSome));
   return {
     get open() {
       return connections.length - ended;
     },
-    get started() {
-      return started;
-    },
-    get firstFailure() {
-      return firstFailure;
+    get failure() {
+      return failure;
     },
     close() {
       for (const connection of connections) connection.close();

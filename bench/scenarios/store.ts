@@ -21,7 +21,7 @@ export const store: Scenario = {
   subjects,
 };
 
-export const oneAtATime: Reference = { scenario: store.name, target: BARE, figure: 'oneAtATime' };
+export const oneAtATime: Reference = { scenario: store.name, target: BARE, figure: 'oneAtATime', words: 'a bare SET' };
 
 async function subjects({ starters }: Bench): Promise<readonly Subject[]> {
   if (!starters.service) return [];
