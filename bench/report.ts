@@ -32,9 +32,8 @@ function tablesOf(measured: readonly Measured[], isJudged: boolean): readonly st
 }
 
 function headOf({ rounds, isJudged }: ReportOptions): string {
-  const size = isJudged
-    ? `Medians of ${rounds} rounds, with the least and the most`
-    : 'At toy size: this judges nothing';
+  const many = rounds === 1 ? 'One round' : `Medians of ${rounds} rounds, with the least and the most`;
+  const size = isJudged ? many : 'At toy size: this judges nothing';
   return `# What a session costs
 
 ${size}; × is the ratio to the reference that the column of goals names, in the same run. Processor time is

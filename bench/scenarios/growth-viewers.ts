@@ -6,8 +6,8 @@ import { type Figures, type Scenario, sized, sizedLittle } from './scenario.ts';
 import { beginTurn, portOf, view } from './viewers.ts';
 
 /** Of all turns together: as much is delivered in each of the columns. */
-const VIEWERS = 500;
-const TURNS_EACH = 2;
+const VIEWERS = 200;
+const TURNS_EACH = 3;
 const EVENTS = 64;
 const VIEWERS_OF_TURN = [1, 10, 100] as const;
 
