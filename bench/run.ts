@@ -2,6 +2,7 @@
 
 import type { Bench, Figures, Scenario, Subject } from './scenarios/scenario.ts';
 import { startReplicas } from './targets/replicas.ts';
+import { SERVICE } from './targets/service.ts';
 import type { StartTarget, Target } from './targets/target.ts';
 
 export interface Measured {
@@ -32,10 +33,19 @@ export async function* run(options: RunOptions): AsyncGenerator<readonly Measure
   const bench = benchOf(options, started);
   for (const scenario of options.scenarios) {
     await using own = new AsyncDisposableStack();
-    const subjects = await scenario.subjects(bench);
-    for (const subject of subjects) own.defer(async () => subject[Symbol.asyncDispose]?.());
-    yield await measure(scenario, subjects, options);
+    yield await prepared(scenario, bench, own).then(
+      (subjects) => measure(scenario, subjects, options),
+      // What is prepared for a scenario alone is the service.
+      (failure: unknown) => [{ scenario, subject: SERVICE, rounds: [], failure }],
+    );
   }
+}
+
+/** What they have started is ended with `own`. */
+async function prepared(scenario: Scenario, bench: Bench, own: AsyncDisposableStack): Promise<readonly Subject[]> {
+  const subjects = await scenario.subjects(bench);
+  for (const subject of subjects) own.defer(async () => subject[Symbol.asyncDispose]?.());
+  return subjects;
 }
 
 async function measure(scenario: Scenario, subjects: readonly Subject[], options: RunOptions) {
