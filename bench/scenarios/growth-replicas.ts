@@ -14,6 +14,7 @@ export const replicas: Scenario = {
   name: 'replicas',
   title: 'replicas over one Redis',
   isGrowth: true,
+  roundsMax: 2,
   figures: [
     { name: 'event', unit: 'µs CPU of all per event, 20 ms apart, 100 connections' },
     { name: 'event-store', unit: 'µs CPU of Redis per event' },

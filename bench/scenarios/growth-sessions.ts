@@ -17,6 +17,7 @@ export const sessions: Scenario = {
   name: 'sessions',
   title: 'sessions stored, of 4 messages of 200 bytes each',
   isGrowth: true,
+  roundsMax: 2,
   figures: [
     { name: 'bytes', unit: 'bytes of Redis per session' },
     { name: 'cpu', unit: 'µs CPU per turn of one event' },

@@ -7,7 +7,7 @@ import { beginTurn, portOf, view } from './viewers.ts';
 
 /** Of all turns together: as much is delivered in each of the columns. */
 const VIEWERS = 200;
-const TURNS_EACH = 3;
+const TURNS_EACH = 2;
 const EVENTS = 64;
 const VIEWERS_OF_TURN = [1, 10, 100] as const;
 
@@ -15,6 +15,7 @@ export const viewers: Scenario = {
   name: 'viewers',
   title: `viewers of a turn, ${VIEWERS} of all turns; 64 events, 20 ms apart`,
   isGrowth: true,
+  roundsMax: 2,
   figures: [
     { name: 'producer', unit: 'µs CPU per delivered event, all at the replica that produces' },
     { name: 'other', unit: 'µs CPU of both per delivered event, all but the first at another replica' },

@@ -8,7 +8,7 @@ import { type Bench, type Figures, type Reference, type Scenario, type Subject, 
 const BARE = 'bare Redis client';
 const VALUE = 'x'.repeat(250);
 const TOGETHER = 64;
-const COMMANDS = { ping: 40_000, oneAtATime: 40_000, together: 300_000 };
+const COMMANDS = { ping: 25_000, oneAtATime: 25_000, together: 300_000 };
 
 export const store: Scenario = {
   name: 'store',
