@@ -1,18 +1,23 @@
 // How much it costs to have sessions between a client and a model: the service, beside the least that a proxy can cost, and
 // beside others of its kind. Everything in one run, in turns, so that whatever else the machine does slows all of them.
 //
-// npm run bench -- [--smoke] [--rounds 3] [--only burst,paced] [--targets service,dispatch]
+// npm run bench -- [--smoke] [--rounds 3] [--only burst,paced] [--targets service,dispatch] [--out FILE]
+//
+// A whole run writes bench/results.md. `--smoke` has every scenario at toy size, judges nothing, and fails when one does not
+// work.
 
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startScript } from './processes.ts';
-import { burst, oneEvent, paced, saturated, unary } from './scenarios/relay.ts';
-import type { Scenario } from './scenarios/scenario.ts';
-import { type Measured, summarize } from './summary.ts';
+import { reportOf } from './report.ts';
+import { type Measured, run } from './run.ts';
+import { SCENARIOS } from './scenarios/all.ts';
+import { tableOf } from './table.ts';
 import { direct, dispatch, hasNginx, nginx, pipe } from './targets/references.ts';
 import { service } from './targets/service.ts';
-import type { StartTarget, Target } from './targets/target.ts';
+import type { StartTarget } from './targets/target.ts';
 
-const SCENARIOS: readonly Scenario[] = [burst, paced, saturated, oneEvent, unary];
 const TARGETS: Readonly<Record<string, StartTarget>> = {
   direct,
   ...(hasNginx ? { nginx } : {}),
@@ -21,7 +26,7 @@ const TARGETS: Readonly<Record<string, StartTarget>> = {
   service,
 };
 /** Of the full size; enough to see that it works. */
-const SMOKE_SHARE = 0.02;
+const SMOKE_SHARE = 0.005;
 
 const { values } = parseArgs({
   options: {
@@ -29,34 +34,50 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     only: { type: 'string' },
     targets: { type: 'string' },
+    out: { type: 'string' },
   },
 });
 
-const share = values.smoke ? SMOKE_SHARE : 1;
-const rounds = values.smoke ? 1 : Number(values.rounds);
-const only = values.only?.split(',');
-const scenarios = SCENARIOS.filter(({ name }) => only?.includes(name) ?? true);
-const wanted = values.targets?.split(',');
+const isSmoke = values.smoke;
+const rounds = isSmoke ? 1 : Number(values.rounds);
+const isWhole = !isSmoke && values.only === undefined && values.targets === undefined;
+const file = values.out ?? (isWhole ? fileURLToPath(new URL('./results.md', import.meta.url)) : undefined);
 
+const measured: Measured[] = [];
 const model = await startScript('./upstream.ts', []);
-const targets: Target[] = [];
 try {
-  for (const [name, start] of Object.entries(TARGETS)) {
-    if (wanted?.includes(name) ?? true) targets.push(await start(model.port));
-  }
-  const measured: Measured[] = [];
-  for (const scenario of scenarios) {
-    for (let round = 0; round <= rounds; round += 1) {
-      for (const target of targets) {
-        if (target.name === 'direct' && scenario.name !== 'lag') continue;
-        // The first one warms up.
-        const figures = await scenario.measure(target, round === 0 ? share / 4 : share);
-        if (round > 0) measured.push({ scenario, target: target.name, figures });
-      }
-    }
-    process.stdout.write(summarize(measured.filter((one) => one.scenario === scenario)));
+  const options = {
+    scenarios: chosen(Object.fromEntries(SCENARIOS.map((scenario) => [scenario.name, scenario])), values.only),
+    starters: chosen(TARGETS, values.targets),
+    modelPort: model.port,
+    rounds,
+    share: isSmoke ? SMOKE_SHARE : 1,
+    warmsUp: !isSmoke,
+  };
+  let began = performance.now();
+  for await (const own of run({ ...options, scenarios: Object.values(options.scenarios) })) {
+    measured.push(...own);
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    began = performance.now();
+    process.stderr.write(`${own[0]?.scenario.name ?? 'nothing'}, ${seconds} s\n${tableOf(own, false)}\n`);
   }
 } finally {
-  for (const target of targets) await target[Symbol.asyncDispose]();
   await model.end();
+}
+
+const report = reportOf(measured, { rounds, isJudged: !isSmoke });
+process.stdout.write(report);
+if (file !== undefined) writeFileSync(file, report);
+for (const { scenario, subject, failure } of measured) {
+  if (failure === undefined) continue;
+  process.exitCode = 1;
+  process.stderr.write(`${scenario.name} of ${subject}: ${failure instanceof Error ? failure.stack : failure}\n`);
+}
+
+/** All, or those that are named; what nobody knows is a mistake. */
+function chosen<T>(all: Readonly<Record<string, T>>, names: string | undefined): Readonly<Record<string, T>> {
+  if (names === undefined) return all;
+  const unknown = names.split(',').filter((name) => !(name in all));
+  if (unknown.length > 0) throw new Error(`${unknown.join(', ')}: not one of ${Object.keys(all).join(', ')}`);
+  return Object.fromEntries(Object.entries(all).filter(([name]) => names.split(',').includes(name)));
 }

@@ -43,7 +43,7 @@ function portOf(child: GuardedProcess): number | undefined {
 
 const TICK_US = 10_000;
 
-/** Processor time that these processes have used so far, user and system, all threads, in µs; of ended children, too. */
+/** Processor time that these processes have used so far, user and system, of all threads, ended ones too, in µs. */
 export function cpuOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];

@@ -1,5 +1,6 @@
 // A model that says what it is asked to, at the pace it is asked for: `[chunks:64] [every:20] [bytes:250]` in the newest
-// question. Each event carries the time at which it was written. Speaks the Gemini wire, streamed and unary. Own process.
+// question; with `[ready:8]` the first eight come at once. Each event carries the time at which it was written. Speaks the
+// Gemini wire, streamed and unary. Own process.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
@@ -22,10 +23,11 @@ const server = createServer(async (request, response) => {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   if (everyMs === 0) {
     // All in one write, as a model does whose answer was ready.
-    response.end(Array.from({ length: chunks }, (_, at) => frameOf(padding, at === chunks - 1)).join(''));
+    response.end(framesOf(chunks, padding, true));
     return;
   }
-  let sent = 0;
+  let sent = Math.min(asked(body, 'ready', 0), chunks - 1);
+  if (sent > 0) response.write(framesOf(sent, padding, false));
   const timer = setInterval(() => {
     sent += 1;
     const isLast = sent === chunks;
@@ -46,6 +48,10 @@ function asked(body: string, name: string, otherwise: number): number {
 function answer(response: ServerResponse, json: string): void {
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) });
   response.end(json);
+}
+
+function framesOf(count: number, padding: string, isEnd: boolean): string {
+  return Array.from({ length: count }, (_, at) => frameOf(padding, isEnd && at === count - 1)).join('');
 }
 
 function frameOf(padding: string, isLast: boolean): string {

@@ -10,6 +10,15 @@ export interface Conversation {
   unary?(question: string): Call;
 }
 
+/** Sessions by themselves. An answer to `create` is JSON with an `id`. */
+export interface SessionCalls {
+  create(): Call;
+  get(id: string): Call;
+  patch(id: string): Call;
+  list(): Call;
+  delete(id: string): Call;
+}
+
 export interface Target extends AsyncDisposable {
   readonly name: string;
   /** All processes of it, the store aside. */
@@ -17,6 +26,10 @@ export interface Target extends AsyncDisposable {
   /** Its store, if it has one. */
   readonly storePids: readonly number[];
   open(count: number): Promise<readonly Conversation[]>;
+  /** Conversations in which these texts have been said, by the user and the bot in turns; absent where it keeps none. */
+  openAfter?(count: number, texts: readonly string[]): Promise<readonly Conversation[]>;
+  /** Absent where it has no sessions, or no such calls. */
+  readonly sessions?: SessionCalls;
 }
 
 /** Starts it, in front of the model at this port. */
