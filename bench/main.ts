@@ -1,7 +1,7 @@
 // How much it costs to have sessions between a client and a model: the service, beside the least that a proxy can cost, and
 // beside others of its kind. Everything in one run, in turns, so that whatever else the machine does slows all of them.
 //
-// npm run bench -- [--smoke] [--rounds 3] [--only burst,paced] [--targets service,dispatch]
+// npm run bench -- [--smoke] [--rounds 3] [--only burst,paced] [--targets service,dispatch] [--peers]
 
 import { parseArgs } from 'node:util';
 import { startScript } from './processes.ts';
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     only: { type: 'string' },
     targets: { type: 'string' },
+    peers: { type: 'boolean', default: false },
   },
 });
 
@@ -44,6 +45,7 @@ try {
   for (const [name, start] of Object.entries(TARGETS)) {
     if (wanted?.includes(name) ?? true) targets.push(await start(model.port));
   }
+  if (values.peers) targets.push(...(await (await import('./peers/peers.ts')).startPeers(model.port, wanted)));
   const measured: Measured[] = [];
   for (const scenario of scenarios) {
     for (let round = 0; round <= rounds; round += 1) {
