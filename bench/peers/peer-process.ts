@@ -20,9 +20,11 @@ export async function startPeer(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): Promise<PeerProcess> {
-  const pairs = Object.entries({ NODE_ENV: 'production', ...variables }).map(([name, value]) => `${name}=${value}`);
   const folder = await mkdtemp(join(tmpdir(), 'csp-bench-peer-'));
-  const child = await startGuarded('env', [...pairs, process.execPath, ...args], folder);
+  // Some keep files where they are run, and leave others among the temporary ones.
+  const all = { NODE_ENV: 'production', TMPDIR: folder, ...variables };
+  const pairs = Object.entries(all).map(([name, value]) => `${name}=${value}`);
+  const child = await startGuarded('env', [`--chdir=${folder}`, ...pairs, process.execPath, ...args], folder);
   const dispose = async () => {
     await child.end();
     await rm(folder, { recursive: true, force: true });

@@ -3,11 +3,12 @@
 
 import { Connection } from '../http-client.ts';
 import type { StartTarget, Target } from '../targets/target.ts';
+import { adk } from './adk.ts';
 import { aiSdk } from './ai-sdk.ts';
 import { install } from './install.ts';
 import { portkey } from './portkey.ts';
 
-const PEERS: Readonly<Record<string, StartTarget>> = { portkey, 'ai-sdk': aiSdk };
+const PEERS: Readonly<Record<string, StartTarget>> = { portkey, 'ai-sdk': aiSdk, adk };
 
 /** Those of `wanted`, or all. The caller disposes of them. */
 export async function startPeers(modelPort: number, wanted: readonly string[] | undefined): Promise<readonly Target[]> {
