@@ -42,10 +42,10 @@ const wanted = values.targets?.split(',');
 const model = await startScript('./upstream.ts', []);
 const targets: Target[] = [];
 try {
-  for (const [name, start] of Object.entries(TARGETS)) {
+  const peers = values.peers ? await (await import('./peers/peers.ts')).peers(model.port, wanted) : {};
+  for (const [name, start] of Object.entries({ ...TARGETS, ...peers })) {
     if (wanted?.includes(name) ?? true) targets.push(await start(model.port));
   }
-  if (values.peers) targets.push(...(await (await import('./peers/peers.ts')).startPeers(model.port, wanted)));
   const measured: Measured[] = [];
   for (const scenario of scenarios) {
     for (let round = 0; round <= rounds; round += 1) {
