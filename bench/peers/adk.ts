@@ -1,6 +1,7 @@
 // The API server of the agent development kit, with the sessions in its memory, as it is when nothing else is said.
 
 import { freePort } from '../../test/support/free-port.ts';
+import { Connection } from '../http-client.ts';
 import type { Conversation, StartTarget } from '../targets/target.ts';
 import { makeConversations } from './made-conversations.ts';
 import { pathOf, startPeer } from './peer-process.ts';
@@ -15,6 +16,12 @@ export const adk: StartTarget = async (modelPort) => {
   const args = [pathOf(PROGRAM), 'api_server', pathOf(`./${APP}.js`), '--host=127.0.0.1', `--port=${port}`];
   const variables = { GOOGLE_API_KEY: 'bench', GOOGLE_GEMINI_BASE_URL: `http://127.0.0.1:${modelPort}` };
   const peer = await startPeer(port, args, variables);
+  try {
+    await loadAgent(port);
+  } catch (error) {
+    await peer[Symbol.asyncDispose]();
+    throw error;
+  }
   const creation = { port, method: 'POST' as const, path: `/apps/${APP}/users/${USER}/sessions`, body: '{}' };
   return {
     name: 'ADK api server',
@@ -24,6 +31,14 @@ export const adk: StartTarget = async (modelPort) => {
     [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose](),
   };
 };
+
+/** It is compiled when it is first asked for, and by each of those who ask until that is done. */
+async function loadAgent(port: number): Promise<void> {
+  const connection = new Connection(port);
+  const { text } = await connection.call({ port, method: 'GET', path: '/list-apps' }, { keepsText: true });
+  connection.close();
+  if (!text.includes(APP)) throw new Error(`its agents are ${text}`);
+}
 
 function conversation(port: number, sessionId: string): Conversation {
   const call = (path: string, question: string, streaming: boolean) => ({
