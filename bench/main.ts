@@ -1,10 +1,10 @@
 // How much it costs to have sessions between a client and a model: the service, beside the least that a proxy can cost, and
 // beside others of its kind. Everything in one run, in turns, so that whatever else the machine does slows all of them.
 //
-// npm run bench -- [--smoke] [--rounds 3] [--only burst,paced] [--targets service,dispatch] [--out FILE]
+// npm run bench -- [--smoke] [--rounds 3] [--only burst,paced] [--targets service,dispatch] [--peers] [--out FILE]
 //
 // A whole run writes bench/results.md. `--smoke` has every scenario at toy size, judges nothing, and fails when one does not
-// work.
+// work. `--peers` installs others of its kind on demand (bench/peers) and measures them, too.
 
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     targets: { type: 'string' },
     out: { type: 'string' },
+    peers: { type: 'boolean', default: false },
   },
 });
 
@@ -46,9 +47,12 @@ const file = values.out ?? (isWhole ? fileURLToPath(new URL('./results.md', impo
 const measured: Measured[] = [];
 const model = await startScript('./upstream.ts', []);
 try {
+  const peers = values.peers
+    ? await (await import('./peers/peers.ts')).peers(model.port, values.targets?.split(','))
+    : {};
   const options = {
     scenarios: chosen(Object.fromEntries(SCENARIOS.map((scenario) => [scenario.name, scenario])), values.only),
-    starters: chosen(TARGETS, values.targets),
+    starters: chosen({ ...TARGETS, ...peers }, values.targets),
     modelPort: model.port,
     rounds,
     share: isSmoke ? SMOKE_SHARE : 1,

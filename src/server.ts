@@ -15,6 +15,9 @@ const IMPATIENT_MS = 1000;
 /** Of who was ended by SIGINT, as shells count. */
 const INTERRUPTED = 130;
 
+/** Connections that come in one rush, after a restart of a gateway for one; the system may allow fewer (`net.core.somaxconn`). */
+const BACKLOG = 4096;
+
 /** A line of the log waits no longer for others. */
 const LOG_FLUSH_MS = 100;
 
@@ -58,7 +61,7 @@ async function signalled(signal: string): Promise<void> {
 async function listen(): Promise<string> {
   const { HOST: host, PORT: port } = config.env;
   try {
-    return await service.app.listen({ host, port });
+    return await service.app.listen({ host, port, backlog: BACKLOG });
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
     process.stderr.write(`Cannot listen on HOST=${host} PORT=${port}: ${code}\n`);
