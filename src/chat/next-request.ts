@@ -2,7 +2,7 @@
 
 import type { Idempotency, OnBusy } from './claim.ts';
 import type { Part } from './content.ts';
-import type { GroundingSource, ModelRequest } from './language-model.ts';
+import type { Example, GroundingSource, ModelRequest } from './language-model.ts';
 import { type SessionConfig, settingsOf } from './session.ts';
 import { checkSettings, mergeSettings, type SettingOverrides } from './settings.ts';
 
@@ -44,12 +44,15 @@ export function nextRequest(config: SessionConfig, send: Asking, question: reado
   };
 }
 
+/** One list, so that an adapter can see that they are still the same. */
+const NO_EXAMPLES: readonly Example[] = [];
+
 /** What every request of the session has, before anything is said. */
 export function standingRequest(config: SessionConfig): ModelRequest {
   return {
     model: config.model,
     ...(config.context === undefined ? {} : { context: config.context }),
-    examples: config.examples ?? [],
+    examples: config.examples ?? NO_EXAMPLES,
     contents: [],
     settings: settingsOf(config),
   };

@@ -1,7 +1,7 @@
 // Thought signatures after a change of the model: a signature belongs to the model that gave it.
 
 import { describe, expect, it } from 'vitest';
-import { wireContents } from '../../src/adapters/gemini/gemini-contents.ts';
+import { withContents } from '../../src/adapters/gemini/gemini-contents.ts';
 import type { Part } from '../../src/chat/content.ts';
 import type { SaidContent } from '../../src/chat/language-model.ts';
 import { startEmulator } from '../../src/emulator/server.ts';
@@ -22,7 +22,7 @@ function bot(model: string | undefined, ...parts: readonly Part[]): SaidContent 
 
 /** As the upstream reads it. */
 function wire(model: string, contents: readonly SaidContent[]): readonly { role: string; parts: readonly Part[] }[] {
-  return JSON.parse(wireContents({ model, examples: [], contents, settings: {} }));
+  return JSON.parse(Buffer.from(withContents('', { model, examples: [], contents, settings: {} }, '')).toString());
 }
 
 /** What the model gets of the bot's contents. */

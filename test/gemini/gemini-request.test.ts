@@ -18,7 +18,7 @@ function bot(...parts: readonly (string | Part)[]): Content {
 /** As the upstream reads it. */
 function wire(given: Partial<ModelRequest> = {}, project?: string): Record<string, unknown> {
   const request = { model: 'm', examples: [], contents: [user('Hi')], settings: {}, ...given };
-  return JSON.parse(wireRequest(request, project === undefined ? {} : { project }));
+  return JSON.parse(Buffer.from(wireRequest(request, project === undefined ? {} : { project })).toString());
 }
 
 /** `[role, parts]` of the contents. */

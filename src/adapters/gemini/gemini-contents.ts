@@ -6,48 +6,105 @@ import type { ModelRequest, SaidContent } from '../../chat/language-model.ts';
 import { shortName } from '../../chat/model-name.ts';
 
 /** What a wire that wants some text gets where there is none. White space alone is refused by no backend. */
-const MINIMAL_USER: Content = { author: 'user', parts: [textPart(' ')] };
+const MINIMAL_PART = '{"text":" "}';
 
-/** The JSON of `contents`. Examples are few-shot turns before the history. Neighbours of one author become one content. */
-export function wireContents({ model, examples, contents }: ModelRequest): string {
-  const shots = examples.flatMap(({ input, output }): Content[] => [
+/**
+ * The body of a request: `before`, the JSON of its contents, `after`. Examples are few-shot turns before the history. Neighbours
+ * of one author become one content.
+ */
+export function withContents(before: string, { model, examples, contents }: ModelRequest, after: string): Uint8Array {
+  const written = writtenBefore(contents, model, examples);
+  const rest = written ? contents.slice(written.count) : [...shotsOf(examples), ...withOwnSignatures(contents, model)];
+  const json = jsonOf(rest, written?.author);
+  const body = Buffer.concat([
+    Buffer.from(before),
+    written?.json ?? NOTHING,
+    json.bytes,
+    Buffer.from(`${CLOSE}${after}`),
+  ]);
+  const last = contents.at(-1);
+  if (last && (written || !contents.some((content) => isForeign(content, model)))) {
+    const start = Buffer.byteLength(before);
+    prefixes.set(last.parts, {
+      json: body.subarray(start, start + (written?.json.length ?? 0) + json.bytes.length),
+      count: contents.length,
+      author: json.author,
+      first: contents[0]?.parts,
+      model,
+      examples,
+    });
+  }
+  return body;
+}
+
+function shotsOf(examples: ModelRequest['examples']): readonly Content[] {
+  return examples.flatMap(({ input, output }) => [
     { author: 'user', parts: [textPart(input)] },
     { author: 'bot', parts: [textPart(output)] },
   ]);
-  const said = [...shots, ...withOwnSignatures(contents, model)];
-  // The wire begins with a user; a history may begin with the bot.
-  const first = said.find(({ parts }) => written(parts) !== '');
-  return merged(first?.author === 'user' ? said : [MINIMAL_USER, ...said]);
 }
 
-function merged(said: readonly Content[]): string {
-  let json = '';
-  let last: Author | undefined;
-  for (const { author, parts } of said) {
-    const piece = written(parts);
-    if (piece === '') continue;
-    if (author === last) json += `,${piece}`;
-    else
-      json += `${last === undefined ? '[' : ']},'}{"role":"${author === 'user' ? 'user' : 'model'}","parts":[${piece}`;
-    last = author;
+/** The beginning of `contents` as it was sent before, but for its closing brackets: most of a request is what the last one was. */
+interface Prefix {
+  readonly json: Uint8Array;
+  readonly count: number;
+  readonly author: Author | undefined;
+  readonly first: readonly Part[] | undefined;
+  readonly model: string;
+  readonly examples: ModelRequest['examples'];
+}
+
+/** By the parts of its last content: known for as long as somebody keeps those. */
+const prefixes = new WeakMap<readonly Part[], Prefix>();
+
+/** Between the last question and the one of now there is an answer, or nothing. */
+const LOOK_BACK = 3;
+
+function writtenBefore(
+  contents: readonly SaidContent[],
+  model: string,
+  examples: ModelRequest['examples'],
+): Prefix | undefined {
+  for (let at = contents.length - 1; at >= Math.max(0, contents.length - LOOK_BACK); at -= 1) {
+    const { parts } = contents[at] as SaidContent;
+    const prefix = prefixes.get(parts);
+    if (!prefix) continue;
+    const isSame = prefix.count === at + 1 && prefix.first === contents[0]?.parts;
+    const isOfModel = prefix.model === model && prefix.examples === examples;
+    if (!isSame || !isOfModel || contents.slice(at).some((content) => isForeign(content, model))) return undefined;
+    // The longer one takes its place: all of them together would grow with the square of the history. A retry has it again.
+    if (at < contents.length - 1) prefixes.delete(parts);
+    return prefix;
   }
-  return `${json}]}]`;
+  return undefined;
 }
 
-/**
- * The JSON of the parts that can be sent, with commas between; empty when there are none. Known for as long as somebody keeps
- * the parts: what is said again with every request is written once.
- */
-function written(parts: readonly Part[]): string {
-  let json = pieces.get(parts);
-  if (json === undefined) {
-    json = JSON.stringify(parts.filter(isSendable)).slice(1, -1);
-    pieces.set(parts, json);
+const NOTHING = new Uint8Array();
+const CLOSE = ']}]';
+
+/** What is to be written after a content of that author, or at the beginning. */
+function jsonOf(said: readonly Content[], before: Author | undefined) {
+  const pieces: string[] = [];
+  let author = before;
+  for (const content of said) {
+    const parts = JSON.stringify(content.parts.filter(isSendable)).slice(1, -1);
+    if (parts === '') continue;
+    // The wire begins with a user; a history may begin with the bot.
+    if (author === undefined)
+      pieces.push('[{"role":"user","parts":[', ...(content.author === 'bot' ? [MINIMAL_PART] : []));
+    author ??= 'user';
+    if (content.author !== author)
+      pieces.push(`]},{"role":"${content.author === 'user' ? 'user' : 'model'}","parts":[`);
+    else if (pieces.length !== 1) pieces.push(',');
+    pieces.push(parts);
+    author = content.author;
   }
-  return json;
+  if (author === undefined) {
+    pieces.push('[{"role":"user","parts":[', MINIMAL_PART);
+    author = 'user';
+  }
+  return { bytes: Buffer.from(pieces.join('')), author };
 }
-
-const pieces = new WeakMap<readonly Part[], string>();
 
 /** A signature belongs to the model that gave it, and another one refuses it. */
 function withOwnSignatures(contents: readonly SaidContent[], model: string): readonly Content[] {

@@ -5,7 +5,7 @@ import { textPart } from '../../chat/content.ts';
 import type { GroundingSource, ModelRequest } from '../../chat/language-model.ts';
 import type { GenerationSettings, Opaque } from '../../chat/settings.ts';
 import { dataStoreName } from '../upstream/data-store.ts';
-import { wireContents } from './gemini-contents.ts';
+import { withContents } from './gemini-contents.ts';
 
 export type WireFields = Readonly<Record<string, unknown>>;
 
@@ -32,14 +32,15 @@ const GENERATION_CONFIG = [
 const BESIDE = ['safetySettings', 'toolConfig', 'labels'] as const satisfies readonly (keyof GenerationSettings)[];
 
 /** The JSON of the body; `more` are fields beside those of the request. */
-export function wireRequest(request: ModelRequest, context: RequestContext, more: WireFields = {}): string {
-  return withContents(request, { ...wireFields(request, context), ...more });
+export function wireRequest(request: ModelRequest, context: RequestContext, more: WireFields = {}): Uint8Array {
+  return written('', request, { ...wireFields(request, context), ...more });
 }
 
-/** Contents are long, and written already. */
-function withContents(request: ModelRequest, fields: WireFields): string {
-  const beside = JSON.stringify(fields).slice(1, -1);
-  return `{"contents":${wireContents(request)}${beside === '' ? '' : `,${beside}`}}`;
+/** `around` opens an object that the request is a member of; it is closed again. */
+function written(around: string, request: ModelRequest, fields: WireFields): Uint8Array {
+  const beside = JSON.stringify(fields).slice(1);
+  const after = `${beside === '}' ? '' : ','}${beside}${around === '' ? '' : '}'}`;
+  return withContents(`${around}{"contents":`, request, after);
 }
 
 /** All but the contents. */
@@ -87,12 +88,13 @@ function withGrounding(
 }
 
 /** From a domain request to the body of `countTokens`: what the Developer API reads stands one level deeper there. */
-export function countRequest(request: ModelRequest, context: RequestContext, isDeveloperApi: boolean): string {
+export function countRequest(request: ModelRequest, context: RequestContext, isDeveloperApi: boolean): Uint8Array {
   if (isDeveloperApi) {
-    return `{"generateContentRequest":${wireRequest(request, context, { model: `models/${request.model}` })}}`;
+    const fields = { model: `models/${request.model}`, ...wireFields(request, context) };
+    return written('{"generateContentRequest":', request, fields);
   }
   const { systemInstruction, tools, generationConfig } = wireFields(request, context);
-  return withContents(request, { systemInstruction, tools, generationConfig });
+  return written('', request, { systemInstruction, tools, generationConfig });
 }
 
 function pick(settings: GenerationSettings, names: readonly (keyof GenerationSettings)[]): Record<string, unknown> {

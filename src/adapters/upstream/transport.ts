@@ -50,7 +50,7 @@ export class Transport {
   }
 
   /** The whole body of a successful answer. */
-  async fetchBody(url: string, body: string, signal: AbortSignal): Promise<Uint8Array> {
+  async fetchBody(url: string, body: string | Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     const { bodyBytesMax } = this.#rules;
     const pieces: Uint8Array[] = [];
     let length = 0;
@@ -68,7 +68,7 @@ export class Transport {
    * complete: silence longer than the rules allow ends the call. What it throws ends the call, too. Nothing is taken any more
    * once this has failed.
    */
-  async stream(url: string, body: string, signal: AbortSignal, take: TakeBytes): Promise<void> {
+  async stream(url: string, body: string | Uint8Array, signal: AbortSignal, take: TakeBytes): Promise<void> {
     const watch = new CallWatch(signal, this.#rules.firstEventTimeoutMs);
     const alive = () => watch.extend(this.#rules.idleTimeoutMs);
     let takersOwn: unknown;
@@ -93,7 +93,12 @@ export class Transport {
   }
 
   /** Until there is an answer. Whatever comes instead is retried where that is allowed, or thrown. */
-  async #insist(url: string, body: string, watch: CallWatch, take: (bytes: Uint8Array) => void): Promise<void> {
+  async #insist(
+    url: string,
+    body: string | Uint8Array,
+    watch: CallWatch,
+    take: (bytes: Uint8Array) => void,
+  ): Promise<void> {
     let hasRenewed = false;
     for (let retries = 0; ; ) {
       const headers = await this.#authorize(watch);
@@ -113,7 +118,7 @@ export class Transport {
 
   async #attempt(
     url: string,
-    { body, headers }: { readonly body: string; readonly headers: AuthHeaders },
+    { body, headers }: { readonly body: string | Uint8Array; readonly headers: AuthHeaders },
     watch: CallWatch,
     take: (bytes: Uint8Array) => void,
   ): Promise<Refusal | undefined> {

@@ -16,7 +16,7 @@ export interface UpstreamRules extends TransportRules {
 export interface UpstreamCall {
   readonly model: string;
   readonly method: Method;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
 
 export class Upstream {
