@@ -1,5 +1,6 @@
 // An answer of events: its headers, its first comment, then the log.
 
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { FrameSource } from '../chat/frame-log.ts';
 import { OPEN_COMMENT, type SseRules, streamLog } from './sse-stream.ts';
@@ -16,13 +17,17 @@ export async function sendEvents(
   { log, afterSeq = 0 }: EventsToSend,
   rules: SseRules,
 ): Promise<void> {
-  if (endsConnection(reply)) reply.header('connection', 'close');
-  reply.header('cache-control', 'no-cache, no-store, no-transform');
   reply.sse.keepAlive();
-  reply.sse.sendHeaders(200);
-  // `sendHeaders` alone waits for the first write; the comment goes with the headers.
-  reply.raw.write(OPEN_COMMENT);
-  await streamLog(reply.raw, log, rules, { afterSeq, silentMs: reply.elapsedTime });
+  // In one go, and not by the plugin's `sendHeaders`: header by header on Node's response costs several times as much.
+  reply.raw.writeHead(200, {
+    ...(reply.getHeaders() as OutgoingHttpHeaders),
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache, no-store, no-transform',
+    'x-accel-buffering': 'no',
+    connection: endsConnection(reply) ? 'close' : 'keep-alive',
+  });
+  // The headers go with the first write: there is one at once.
+  await streamLog(reply.raw, log, rules, { afterSeq, silentMs: reply.elapsedTime, opening: OPEN_COMMENT });
   reply.sse.close();
 }
 

@@ -16,7 +16,7 @@ export interface SseRules {
 /** Frames that wait are written in pieces of about this size, so that many small ones are one write. */
 const WRITE_BYTES = 16 * 1024;
 
-export const OPEN_COMMENT = ': open\n\n';
+export const OPEN_COMMENT = Buffer.from(': open\n\n');
 const HEARTBEAT = Buffer.from(': heartbeat\n\n');
 
 export interface StreamStart {
@@ -24,6 +24,8 @@ export interface StreamStart {
   readonly afterSeq?: number;
   /** How long the client has waited already: the first heartbeat is due that much earlier. */
   readonly silentMs?: number;
+  /** Written before everything, also when there is nothing else yet. */
+  readonly opening?: Uint8Array;
 }
 
 /**
@@ -34,9 +36,9 @@ export function streamLog(
   response: ServerResponse,
   log: FrameSource,
   rules: SseRules,
-  { afterSeq = 0, silentMs = 0 }: StreamStart = {},
+  { afterSeq = 0, silentMs = 0, opening }: StreamStart = {},
 ): Promise<void> {
-  return new LogWriter(response, log, rules, afterSeq).run(silentMs);
+  return new LogWriter(response, log, rules, { afterSeq, opening }).run(silentMs);
 }
 
 /** Writes pieces of the body as chunks of its transfer coding, each in one piece; Node would make four of it. */
@@ -80,14 +82,21 @@ class LogWriter {
   readonly #log: FrameSource;
   readonly #rules: SseRules;
   #seq: number;
+  #opening: Uint8Array | undefined;
   #isPumpDue = false;
   #isStallArmed = false;
   #heartbeat: NodeJS.Timeout | undefined;
 
-  constructor(response: ServerResponse, log: FrameSource, rules: SseRules, afterSeq: number) {
+  constructor(
+    response: ServerResponse,
+    log: FrameSource,
+    rules: SseRules,
+    { afterSeq, opening }: { readonly afterSeq: number; readonly opening: Uint8Array | undefined },
+  ) {
     this.#response = response;
     this.#body = new Body(response);
     this.#seq = afterSeq;
+    this.#opening = opening;
     this.#log = log;
     this.#rules = rules;
   }
@@ -120,18 +129,23 @@ class LogWriter {
   #pump(): void {
     const response = this.#response;
     this.#isPumpDue = false;
-    while (this.#log.frameAfter(this.#seq) && !response.writableNeedDrain && !response.destroyed) {
+    while (this.#hasMore && !response.writableNeedDrain && !response.destroyed) {
       this.#body.write(this.#nextPiece());
     }
-    const hasAll = this.#log.hasEnded && !this.#log.frameAfter(this.#seq);
+    const hasAll = this.#log.hasEnded && !this.#hasMore;
     if (hasAll && !response.writableNeedDrain && !response.writableEnded) this.#body.end();
     // Blocked, or the last bytes are still waiting: for a client that may have stopped reading.
     if (response.writableNeedDrain || response.writableEnded) this.#armStall();
   }
 
+  get #hasMore(): boolean {
+    return this.#opening !== undefined || this.#log.frameAfter(this.#seq) !== undefined;
+  }
+
   #nextPiece(): Uint8Array {
-    const piece: Uint8Array[] = [];
-    let bytes = 0;
+    const piece: Uint8Array[] = this.#opening ? [this.#opening] : [];
+    let bytes = this.#opening?.length ?? 0;
+    this.#opening = undefined;
     for (let frame = this.#log.frameAfter(this.#seq); frame && bytes < WRITE_BYTES; ) {
       piece.push(frame.bytes);
       bytes += frame.bytes.length;
