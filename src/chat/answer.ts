@@ -1,6 +1,6 @@
 // What the model has said so far in a turn, and what it amounts to once it has ended.
 
-import { isUsable, joinParts, type Part, visibleText } from './content.ts';
+import { isPlainText, isUsable, joinParts, type Part, visibleText } from './content.ts';
 import { ChatError } from './errors.ts';
 import type { CandidateChunk, ModelChunk, Usage } from './language-model.ts';
 import { type Candidate, NO_GROUNDING } from './turn.ts';
@@ -135,8 +135,7 @@ export function reportedUsage(answer: Answer): Usage | undefined {
 export function chunkSize(parts: readonly Part[]): number {
   let size = 0;
   for (const part of parts) {
-    size +=
-      typeof part.text === 'string' && Object.keys(part).length === 1 ? part.text.length : JSON.stringify(part).length;
+    size += isPlainText(part) ? String(part.text).length : JSON.stringify(part).length;
   }
   return size;
 }

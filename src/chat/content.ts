@@ -55,12 +55,18 @@ export function visibleText(parts: readonly Part[]): string {
 
 /** A part with nothing but text: it can be cut and joined anywhere without losing a thing. */
 export function isPlainText(part: Part): boolean {
-  return typeof part.text === 'string' && Object.keys(part).length === 1;
+  return typeof part.text === 'string' && hasOnly(part, 'text');
+}
+
+/** Without a list of its names: this is asked several times for every event. */
+function hasOnly(part: Part, name: string, other = name): boolean {
+  for (const own in part) if (own !== name && own !== other) return false;
+  return true;
 }
 
 /** Same for a thought, which has its mark and nothing else (a signature makes a part untouchable). */
 function isPlainThought(part: Part): boolean {
-  return typeof part.text === 'string' && part.thought === true && Object.keys(part).length === 2;
+  return typeof part.text === 'string' && part.thought === true && hasOnly(part, 'text', 'thought');
 }
 
 /**

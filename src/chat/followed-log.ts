@@ -70,6 +70,11 @@ export class FollowedLog extends FrameLog {
     await this.#lookAtProducer();
   }
 
+  /** Reads what is there now, without waiting for a ring. Fails with `store_unavailable`. */
+  async catchUp(): Promise<void> {
+    await this.#read();
+  }
+
   /** Nobody reads it any more, or this process has to go: its cursors end without a last event, and come back elsewhere. */
   close(): void {
     this.#watch?.close();

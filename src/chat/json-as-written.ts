@@ -4,10 +4,39 @@
 
 /** As `JSON.parse`, which it fails like. What is nested deeper than the stack goes has to be refused before. */
 export function parseAsWritten(text: string): unknown {
-  if (!text.includes('\\')) return JSON.parse(text);
+  if (!hasEscapedName(text)) return JSON.parse(text);
   const names = new StandIns();
   const value: unknown = JSON.parse(withoutEscapedNames(text, names));
   return names.areUsed ? renamed(value, names) : value;
+}
+
+/**
+ * Escapes are common in texts, and rare in names: a string with one is looked at to its end, and is a name if a colon follows. In
+ * what is JSON there are none outside of strings; what is none is refused by the parser.
+ */
+function hasEscapedName(text: string): boolean {
+  let slash = text.indexOf('\\');
+  while (slash !== -1) {
+    let end = slash;
+    let quote = text.indexOf('"', end);
+    while (slash !== -1 && slash < quote) {
+      end = slash + 2;
+      if (quote < end) quote = text.indexOf('"', end);
+      slash = text.indexOf('\\', end);
+    }
+    if (quote === -1) return false;
+    if (isBeforeColon(text, quote + 1)) return true;
+  }
+  return false;
+}
+
+function isBeforeColon(text: string, start: number): boolean {
+  for (let at = start; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === COLON) return true;
+    if (code !== SPACE && code !== TAB && code !== LF && code !== CR) return false;
+  }
+  return false;
 }
 
 /**
@@ -96,8 +125,13 @@ function renamed(value: unknown, names: StandIns): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [names.nameOf(key), renamed(member, names)]));
 }
 
+const TAB = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
+const COLON = 0x3a;
 const OPEN_ARRAY = 0x5b;
 const BACKSLASH = 0x5c;
 const CLOSE_ARRAY = 0x5d;

@@ -20,6 +20,7 @@ import {
   type TurnEffect,
   type TurnInput,
   type TurnPhase,
+  type TurnRules,
 } from './turn-machine.ts';
 import type { TurnDependencies, TurnPlan } from './turn-plan.ts';
 
@@ -36,6 +37,7 @@ export class RunningTurn {
   readonly #plan: TurnPlan;
   readonly #deps: TurnDependencies;
   readonly #flusher: TurnFlusher;
+  readonly #rules: TurnRules;
   readonly #abort = new AbortController();
   readonly #messageIds: readonly [string, string];
   #phase: TurnPhase = FIRST_PHASE;
@@ -58,6 +60,7 @@ export class RunningTurn {
       onLost: (reason) => this.lose(reason),
       onCancel: (keep) => this.cancel(keep),
     });
+    this.#rules = { isStream: plan.isStream, answerSizeMax: deps.limits.answerSizeMax };
     this.#messageIds = [deps.newId(), deps.newId()];
     const answered = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<EndedTurn>();
@@ -104,10 +107,7 @@ export class RunningTurn {
     this.#take({ type: 'modelFailed', error });
   }
 
-  /**
-   * The turn is not ours any more. Once the ending is on its way only `finish` can tell: a turn whose commit was taken,
-   * but not yet answered, looks the same to everything else.
-   */
+  /** It is not ours any more. Once its ending is on its way only `finish` can tell: a commit that was taken looks the same. */
   lose(reason: 'fenced' | 'gone'): void {
     if (this.#phase.kind === 'finishing') return;
     this.#take({ type: 'lost', reason });
@@ -142,8 +142,7 @@ export class RunningTurn {
   }
 
   #take(input: TurnInput): void {
-    const rules = { isStream: this.#plan.isStream, answerSizeMax: this.#deps.limits.answerSizeMax };
-    const { phase, effects } = step(this.#phase, input, rules);
+    const { phase, effects } = step(this.#phase, input, this.#rules);
     this.#phase = phase;
     try {
       for (const effect of effects) this.#carryOut(effect);

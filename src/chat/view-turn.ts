@@ -52,6 +52,13 @@ export async function viewTurn(
   if (!Number.isInteger(epoch) && isEnded(turn)) return viewLeft(turn, cursor);
   if (cursor && isOfReplay(cursor) && isEnded(turn)) return replayAfter(turn, cursor);
   const { log, release } = await followed.follow(key, turn, epoch);
+  // Somebody has followed it while it ran, and may not have read its end yet.
+  if (isEnded(turn) && !log.hasEnded) {
+    await log.catchUp().catch((error) => {
+      release();
+      throw error;
+    });
+  }
   const hasMore = log.frameAfter(afterSeq) !== undefined || !log.hasEnded;
   if (hasMore ? turn.state === 'RUNNING' || log.isComplete : isLetGo(log, turn)) return { log, afterSeq, release };
   release();

@@ -17,7 +17,7 @@ export interface SseRules {
 const WRITE_BYTES = 16 * 1024;
 
 export const OPEN_COMMENT = Buffer.from(': open\n\n');
-const HEARTBEAT = Buffer.from(': heartbeat\n\n');
+const HEARTBEAT: Piece = pieceOf(': heartbeat\n\n');
 
 export interface StreamStart {
   /** What the client has seen already: frames up to this one are left out. */
@@ -41,6 +41,11 @@ export function streamLog(
   return new LogWriter(response, log, rules, { afterSeq, opening }).run(silentMs);
 }
 
+function pieceOf(text: string): Piece {
+  const bytes = Buffer.from(text);
+  return { pieces: [bytes], bytes: bytes.length };
+}
+
 /** Writes pieces of the body as chunks of its transfer coding, each in one piece; Node would make four of it. */
 class Body {
   readonly #response: ServerResponse;
@@ -54,8 +59,8 @@ class Body {
     response.chunkedEncoding = false;
   }
 
-  write(bytes: Uint8Array): void {
-    this.#response.write(this.#isChunked ? chunkOf(bytes) : bytes);
+  write({ pieces, bytes }: Piece): void {
+    this.#response.write(this.#isChunked ? chunkOf(pieces, bytes) : Buffer.concat(pieces, bytes));
   }
 
   end(): void {
@@ -67,13 +72,22 @@ class Body {
 const CRLF = '\r\n';
 const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 
-function chunkOf(bytes: Uint8Array): Buffer {
-  const head = `${bytes.length.toString(16)}${CRLF}`;
-  const chunk = Buffer.allocUnsafe(head.length + bytes.length + CRLF.length);
-  chunk.write(head, 0, 'latin1');
-  chunk.set(bytes, head.length);
-  chunk.write(CRLF, head.length + bytes.length, 'latin1');
+function chunkOf(pieces: readonly Uint8Array[], bytes: number): Buffer {
+  const head = `${bytes.toString(16)}${CRLF}`;
+  const chunk = Buffer.allocUnsafe(head.length + bytes + CRLF.length);
+  let at = chunk.write(head, 0, 'latin1');
+  for (const piece of pieces) {
+    chunk.set(piece, at);
+    at += piece.length;
+  }
+  chunk.write(CRLF, at, 'latin1');
   return chunk;
+}
+
+interface Piece {
+  readonly pieces: readonly Uint8Array[];
+  /** Of all of them. */
+  readonly bytes: number;
 }
 
 class LogWriter {
@@ -142,17 +156,17 @@ class LogWriter {
     return this.#opening !== undefined || this.#log.frameAfter(this.#seq) !== undefined;
   }
 
-  #nextPiece(): Uint8Array {
-    const piece: Uint8Array[] = this.#opening ? [this.#opening] : [];
+  #nextPiece(): Piece {
+    const pieces: Uint8Array[] = this.#opening ? [this.#opening] : [];
     let bytes = this.#opening?.length ?? 0;
     this.#opening = undefined;
     for (let frame = this.#log.frameAfter(this.#seq); frame && bytes < WRITE_BYTES; ) {
-      piece.push(frame.bytes);
+      pieces.push(frame.bytes);
       bytes += frame.bytes.length;
       this.#seq = frame.seq;
       frame = this.#log.frameAfter(this.#seq);
     }
-    return Buffer.concat(piece, bytes);
+    return { pieces, bytes };
   }
 
   /** All chunks of one network read arrive in one go: they become one write. */

@@ -77,6 +77,34 @@ describe('a turn watched on another replica', () => {
     expect(reader.hasEnded).toBe(true);
   });
 
+  it('is whole for who comes after its end, although who watched before has not been told of that yet', async () => {
+    const turn = await scene.begin();
+    await scene.say('Hel');
+    const before = await watching();
+    scene.isDeaf = true;
+    scene.here.model.call.text('lo', 'STOP');
+    scene.here.model.call.end();
+    await turn.ended;
+    const after = await watching();
+    expect([after.types, after.hasEnded]).toEqual([WHOLE, true]);
+    // And with it who was there before.
+    expect([before.types, before.hasEnded]).toEqual([WHOLE, true]);
+  });
+
+  it('cannot be watched by who comes after its end while the store is away, and leaves nothing behind', async () => {
+    const turn = await scene.begin();
+    await scene.say('Hel');
+    await watching();
+    scene.isDeaf = true;
+    scene.here.model.call.text('lo', 'STOP');
+    scene.here.model.call.end();
+    await turn.ended;
+    scene.failsToReadFrames = true;
+    await expect(watching()).rejects.toMatchObject({ code: 'store_unavailable' });
+    scene.failsToReadFrames = false;
+    expect((await watching()).types).toEqual(WHOLE);
+  });
+
   it('is not read without a reason', async () => {
     await scene.begin();
     await scene.say('Hel');

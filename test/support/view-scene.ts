@@ -15,6 +15,8 @@ export class ViewScene {
   isAway = false;
   /** No ring comes through to the second replica. */
   isDeaf = false;
+  /** The second replica gets everything of the store but frames. */
+  failsToReadFrames = false;
   /** Watches of the second replica that are open. */
   watches = 0;
   /** How often the second replica has read frames. */
@@ -69,6 +71,7 @@ export class ViewScene {
       reap: unlessAway((key, turn) => store.reap(key, turn)),
       readFrames: unlessAway((key, epoch, afterSeq) => {
         this.reads += 1;
+        if (this.failsToReadFrames) throw storeAway();
         return store.readFrames(key, epoch, afterSeq);
       }),
       watch: unlessAway(async (key, ring) => {

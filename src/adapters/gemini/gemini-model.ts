@@ -100,6 +100,7 @@ function continuationTokenOf(value: unknown): string | undefined {
 
 /** `CONTINUATION` is followed, so nobody needs to see it as a reason to finish. */
 function withoutContinuation(chunk: ModelChunk): ModelChunk {
+  if (!chunk.candidates.some(({ finishReason }) => finishReason === 'CONTINUATION')) return chunk;
   const candidates = chunk.candidates.map((candidate): CandidateChunk => {
     if (candidate.finishReason !== 'CONTINUATION') return candidate;
     const { finishReason: _followed, ...rest } = candidate;

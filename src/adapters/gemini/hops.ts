@@ -16,13 +16,14 @@ export class Hops {
   readonly #finishing = new Set<number>();
 
   /** The chunk as one of the whole answer: without candidates that had finished in an earlier hop, its tokens summed up. */
-  add({ usage, ...said }: ModelChunk): ModelChunk {
+  add(whole: ModelChunk): ModelChunk {
+    const { usage, ...said } = whole;
     const chunk = this.#isContinued ? { ...said, isContinued: true } : said;
     const candidates = chunk.candidates.filter(({ index }) => !this.#finished.has(index));
     for (const { index, finishReason } of candidates) {
       if (finishReason !== undefined && finishReason !== 'CONTINUATION') this.#finishing.add(index);
     }
-    if (!usage) return { ...chunk, candidates };
+    if (!usage) return this.#isContinued ? { ...chunk, candidates } : whole;
     this.#current = { ...this.#current, ...usage };
     return { ...chunk, candidates, usage: sum(this.#before, this.#current) };
   }

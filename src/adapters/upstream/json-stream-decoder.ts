@@ -6,6 +6,7 @@
 import { ChatError } from '../../chat/errors.ts';
 import { JsonArraySplitter } from './json-array-splitter.ts';
 import { parseJson, protocolError } from './parse-json.ts';
+import { Utf8Stream } from './utf8-stream.ts';
 
 export interface DecoderLimits {
   /** One event, in characters. */
@@ -17,7 +18,7 @@ export interface DecoderLimits {
  * in the same bytes are not lost. Fails with `model_protocol_error`, `answer_too_large`.
  */
 export class JsonStreamDecoder {
-  readonly #utf8 = new TextDecoder('utf-8', { fatal: true });
+  readonly #utf8 = new Utf8Stream();
   readonly #limits: DecoderLimits;
   readonly #take: (value: unknown) => void;
   /** The line that has not ended yet, in pieces: joined once, so that a long line costs no repeated copying. */
@@ -35,20 +36,20 @@ export class JsonStreamDecoder {
   }
 
   push(bytes: Uint8Array): void {
-    this.#feed(this.#decode(bytes));
+    this.#feed(this.#decode(() => this.#utf8.push(bytes)));
   }
 
   end(): void {
-    this.#feed(this.#decode());
+    this.#decode(() => this.#utf8.end());
     if (this.#array) throw protocolError('an array that has no end');
     this.#endLine();
     this.#endBlock();
     if (this.#bare.length > 0) this.#takeBare();
   }
 
-  #decode(bytes?: Uint8Array): string {
+  #decode<Text>(decode: () => Text): Text {
     try {
-      return bytes ? this.#utf8.decode(bytes, { stream: true }) : this.#utf8.decode();
+      return decode();
     } catch (cause) {
       throw protocolError('bytes that are not UTF-8', cause);
     }
