@@ -116,8 +116,8 @@ async function eachEvent(without: Target, target: Target, turns: number, events:
     for (let turn = at * turns; turn < (at + 1) * turns; turn += 1) {
       const [direct, through] = await Promise.all([lags(one[turn], question), lags(other[turn], question)]);
       if (through.length === 0) throw new Error(`${target.name} answered without an event`);
-      // A target may join events, never make new ones.
-      added.push(...through.map((late, index) => late - (direct[index] ?? Number.NaN)));
+      // A target may join events; what comes beyond those of the model is said again.
+      added.push(...through.slice(0, direct.length).map((late, index) => late - (direct[index] ?? Number.NaN)));
     }
     return added;
   };
