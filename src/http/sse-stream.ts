@@ -3,6 +3,7 @@
 
 import type { ServerResponse } from 'node:http';
 import type { FrameSource } from '../chat/frame-log.ts';
+import { Body, type Piece, pieceOf } from './chunked-body.ts';
 
 export interface SseRules {
   /** A comment so often, whatever else is written, keeps every hop awake. */
@@ -39,55 +40,6 @@ export function streamLog(
   { afterSeq = 0, silentMs = 0, opening }: StreamStart = {},
 ): Promise<void> {
   return new LogWriter(response, log, rules, { afterSeq, opening }).run(silentMs);
-}
-
-function pieceOf(text: string): Piece {
-  const bytes = Buffer.from(text);
-  return { pieces: [bytes], bytes: bytes.length };
-}
-
-/** Writes pieces of the body as chunks of its transfer coding, each in one piece; Node would make four of it. */
-class Body {
-  readonly #response: ServerResponse;
-  readonly #isChunked: boolean;
-
-  /** `response` has sent its headers. */
-  constructor(response: ServerResponse) {
-    this.#response = response;
-    // HTTP/1.0 has no chunks: there the body ends with the connection.
-    this.#isChunked = response.chunkedEncoding;
-    response.chunkedEncoding = false;
-  }
-
-  write({ pieces, bytes }: Piece): void {
-    this.#response.write(this.#isChunked ? chunkOf(pieces, bytes) : Buffer.concat(pieces, bytes));
-  }
-
-  end(): void {
-    if (this.#isChunked) this.#response.end(LAST_CHUNK);
-    else this.#response.end();
-  }
-}
-
-const CRLF = '\r\n';
-const LAST_CHUNK = Buffer.from('0\r\n\r\n');
-
-function chunkOf(pieces: readonly Uint8Array[], bytes: number): Buffer {
-  const head = `${bytes.toString(16)}${CRLF}`;
-  const chunk = Buffer.allocUnsafe(head.length + bytes + CRLF.length);
-  let at = chunk.write(head, 0, 'latin1');
-  for (const piece of pieces) {
-    chunk.set(piece, at);
-    at += piece.length;
-  }
-  chunk.write(CRLF, at, 'latin1');
-  return chunk;
-}
-
-interface Piece {
-  readonly pieces: readonly Uint8Array[];
-  /** Of all of them. */
-  readonly bytes: number;
 }
 
 class LogWriter {
