@@ -19,11 +19,11 @@ export function withContents(before: string, { model, examples, contents }: Mode
   const body = Buffer.concat([
     Buffer.from(before),
     written?.json ?? NOTHING,
-    json.bytes,
+    json.author === undefined ? MINIMAL : json.bytes,
     Buffer.from(`${CLOSE}${after}`),
   ]);
   const last = contents.at(-1);
-  if (last && (written || !contents.some((content) => isForeign(content, model)))) {
+  if (last && json.author !== undefined && (written || !contents.some((content) => isForeign(content, model)))) {
     const start = Buffer.byteLength(before);
     prefixes.set(last.parts, {
       json: body.subarray(start, start + (written?.json.length ?? 0) + json.bytes.length),
@@ -80,9 +80,11 @@ function writtenBefore(
 }
 
 const NOTHING = new Uint8Array();
+/** Where nothing can be sent. */
+const MINIMAL = Buffer.from(`[{"role":"user","parts":[${MINIMAL_PART}`);
 const CLOSE = ']}]';
 
-/** What is to be written after a content of that author, or at the beginning. */
+/** What is to be written after a content of that author, or at the beginning; no author when that is nothing. */
 function jsonOf(said: readonly Content[], before: Author | undefined) {
   const pieces: string[] = [];
   let author = before;
@@ -98,10 +100,6 @@ function jsonOf(said: readonly Content[], before: Author | undefined) {
     else if (pieces.length !== 1) pieces.push(',');
     pieces.push(parts);
     author = content.author;
-  }
-  if (author === undefined) {
-    pieces.push('[{"role":"user","parts":[', MINIMAL_PART);
-    author = 'user';
   }
   return { bytes: Buffer.from(pieces.join('')), author };
 }
