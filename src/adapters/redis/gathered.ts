@@ -1,7 +1,7 @@
 // Small things of one kind that can be done together: gathered for a while, by whom they are for, then done at once.
 
-/** How long the first one waits for others. */
-const GATHER_MS = 250;
+/** How long the first one waits for others: so much later others see it; who is about to look here does not wait (`flushOf`). */
+const GATHER_MS = 50;
 /** In one go: a script that takes long holds up everybody. */
 const TOGETHER_MAX = 100;
 
@@ -22,10 +22,15 @@ export class Gathered<Item> {
       this.#waiting.set(owner, items);
     }
     items.set(name, item);
-    if (items.size >= TOGETHER_MAX) {
-      this.#waiting.delete(owner);
-      this.#do(owner, [...items.values()]);
-    } else this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
+    if (items.size >= TOGETHER_MAX) this.flushOf(owner);
+    else this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
+  }
+
+  /** Does now what waits for this owner: what is read after it, on the same connection, has seen it. */
+  flushOf(owner: string): void {
+    const items = this.#waiting.get(owner);
+    this.#waiting.delete(owner);
+    if (items) this.#do(owner, [...items.values()]);
   }
 
   /** Does now what waits. */

@@ -45,6 +45,7 @@ export class OwnerUsage {
   }
 
   async read(owner: string, month: string): Promise<UsageSums> {
+    this.#ended.flushOf(owner);
     const sums = ownerUsageKey(this.#prefix, owner, month);
     return sumsOf((await this.#redis.call('HMGET', sums, ...USAGE_FIELDS)) as unknown[]);
   }

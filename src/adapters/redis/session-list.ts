@@ -76,6 +76,7 @@ export class SessionList {
   /** Costs O(page). A page may be shorter than asked for when many members had gone; the token tells if there is more. */
   async page(owner: string, pageSize: number, pageToken?: string): Promise<Page<StoredSession>> {
     let cursor = pageToken === undefined ? undefined : parseToken(pageToken);
+    this.#touched.flushOf(owner);
     const items: StoredSession[] = [];
     for (let round = 0; round < HEALING_ROUNDS_MAX; round += 1) {
       const wanted = pageSize - items.length;
