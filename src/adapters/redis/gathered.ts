@@ -9,6 +9,7 @@ export class Gathered<Item> {
   readonly #do: (owner: string, items: readonly Item[]) => void;
   readonly #waiting = new Map<string, Map<string, Item>>();
   #timer: NodeJS.Timeout | undefined;
+  #hurry: NodeJS.Immediate | undefined;
 
   constructor(doThem: (owner: string, items: readonly Item[]) => void) {
     this.#do = doThem;
@@ -26,6 +27,11 @@ export class Gathered<Item> {
     else this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
   }
 
+  /** Waits for no others but those of this turn of the event loop: somebody is about to be told. */
+  hurry(): void {
+    this.#hurry ??= setImmediate(() => this.flush());
+  }
+
   /** Does now what waits for this owner: what is read after it, on the same connection, has seen it. */
   flushOf(owner: string): void {
     const items = this.#waiting.get(owner);
@@ -36,7 +42,9 @@ export class Gathered<Item> {
   /** Does now what waits. */
   flush(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#hurry);
     this.#timer = undefined;
+    this.#hurry = undefined;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const [owner, items] of waiting) this.#do(owner, [...items.values()]);

@@ -62,6 +62,12 @@ export class SessionList {
     this.#touched.add(owner, sessionId, { sessionId, activityMs, ttlMs });
   }
 
+  /** The same for the end of a turn: whoever is told of it, and then asks another replica, finds its session in front. */
+  touchAtEnd(key: SessionKey, activityMs: number, ttlMs: number): void {
+    this.touchSoon(key, activityMs, ttlMs);
+    this.#touched.hurry();
+  }
+
   /** The session, once its activity is noted. */
   async noted(key: SessionKey, stored: StoredSession): Promise<StoredSession> {
     await this.touch(key, stored.updateTimeMs, stored.ttlS * 1000);
