@@ -145,7 +145,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     ]);
     switch (outcome) {
       case 'OK':
-        if (activity) this.own.list.touchAtEnd(key, number(activity), number(ttl));
+        if (activity) this.own.list.touchSoon(key, number(activity), number(ttl));
         // Also after a resend: the answer to the first one may have been lost, and with it this errand.
         this.own.usage.countSoon(key, turn);
         return { outcome: 'finished', version: number(detail) };
@@ -197,7 +197,7 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
     const args = [turnId, epoch, frame.seq, frame.bytes, record, logTtlMs, ledgerTurnsMax, ledgerBytesMax, sealId];
     const [outcome, activity, ttl] = await this.access.run(SCRIPTS.reap, key, args);
     if (outcome !== 'REAPED') return false;
-    this.own.list.touchAtEnd(key, number(activity), number(ttl));
+    this.own.list.touchSoon(key, number(activity), number(ttl));
     return true;
   }
 

@@ -57,14 +57,12 @@ export class SessionList {
     );
   }
 
-  /** The same without waiting, for the hot path: a moment later, together with others. */
+  /**
+   * The same without waiting, for the hot path: with those of this turn of the event loop, and no later. Whoever is told of the
+   * end of a turn may ask another replica; and a session that is deleted meanwhile must not come back.
+   */
   touchSoon({ owner, sessionId }: SessionKey, activityMs: number, ttlMs: number): void {
     this.#touched.add(owner, sessionId, { sessionId, activityMs, ttlMs });
-  }
-
-  /** The same for the end of a turn: whoever is told of it, and then asks another replica, finds its session in front. */
-  touchAtEnd(key: SessionKey, activityMs: number, ttlMs: number): void {
-    this.touchSoon(key, activityMs, ttlMs);
     this.#touched.hurry();
   }
 
@@ -76,6 +74,7 @@ export class SessionList {
 
   /** For a session that was deleted, with the time of its newest activity: one made again since is not forgotten. */
   forgetSoon({ owner, sessionId }: SessionKey, activityMs: number): void {
+    this.#touched.flushOf(owner);
     this.#errands.run(this.#forget(owner, { member: sessionId, score: activityMs }));
   }
 
