@@ -1,11 +1,11 @@
 // What is written together with others, and who sees it when.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import { Gathered } from '../../src/adapters/redis/gathered.ts';
+import { aMoment, Gathered } from '../../src/adapters/redis/gathered.ts';
 import { until } from '../support/until.ts';
 
 const done: [string, readonly string[]][] = [];
-const gathered = () => new Gathered<string>((owner, items) => void done.push([owner, items]));
+const gathered = () => new Gathered<string>(aMoment, (owner, items) => void done.push([owner, items]));
 
 afterEach(() => {
   done.length = 0;

@@ -1,17 +1,31 @@
 // Small things of one kind that can be done together: gathered for a while, by whom they are for, then done at once.
 
-/** How long the first one waits for others: so much later others see it; who is about to look here does not wait (`flushOf`). */
-const GATHER_MS = 50;
 /** In one go: a script that takes long holds up everybody. */
 const TOGETHER_MAX = 100;
 
+/** When to do what waits, from the first of it on; the returned function takes it back. */
+export type GatherUntil = (flush: () => void) => () => void;
+
+/** Until the end of this turn of the event loop: somebody is about to be told. */
+export const endOfTurn: GatherUntil = (flush) => {
+  const immediate = setImmediate(flush);
+  return () => clearImmediate(immediate);
+};
+
+/** For a moment: so much later others see it; who is about to look here does not wait (`flushOf`). */
+export const aMoment: GatherUntil = (flush) => {
+  const timer = setTimeout(flush, 50);
+  return () => clearTimeout(timer);
+};
+
 export class Gathered<Item> {
+  readonly #until: GatherUntil;
   readonly #do: (owner: string, items: readonly Item[]) => void;
   readonly #waiting = new Map<string, Map<string, Item>>();
-  #timer: NodeJS.Timeout | undefined;
-  #hurry: NodeJS.Immediate | undefined;
+  #takeBack: (() => void) | undefined;
 
-  constructor(doThem: (owner: string, items: readonly Item[]) => void) {
+  constructor(until: GatherUntil, doThem: (owner: string, items: readonly Item[]) => void) {
+    this.#until = until;
     this.#do = doThem;
   }
 
@@ -24,12 +38,7 @@ export class Gathered<Item> {
     }
     items.set(name, item);
     if (items.size >= TOGETHER_MAX) this.flushOf(owner);
-    else this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
-  }
-
-  /** Waits for no others but those of this turn of the event loop: somebody is about to be told. */
-  hurry(): void {
-    this.#hurry ??= setImmediate(() => this.flush());
+    else this.#takeBack ??= this.#until(() => this.flush());
   }
 
   /** Does now what waits for this owner: what is read after it, on the same connection, has seen it. */
@@ -41,10 +50,8 @@ export class Gathered<Item> {
 
   /** Does now what waits. */
   flush(): void {
-    clearTimeout(this.#timer);
-    clearImmediate(this.#hurry);
-    this.#timer = undefined;
-    this.#hurry = undefined;
+    this.#takeBack?.();
+    this.#takeBack = undefined;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const [owner, items] of waiting) this.#do(owner, [...items.values()]);

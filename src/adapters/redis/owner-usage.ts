@@ -7,7 +7,7 @@ import type { SessionKey } from '../../chat/session.ts';
 import type { FinishTurn } from '../../chat/turn-store.ts';
 import { monthOfEpoch, type UsageSums } from '../../chat/usage-sums.ts';
 import { Errands } from './errands.ts';
-import { Gathered } from './gathered.ts';
+import { aMoment, Gathered } from './gathered.ts';
 import { countedTurnsKey, ownerUsageKey } from './keys.ts';
 import type { RedisArgument, RedisConnection } from './redis-connection.ts';
 import { SCRIPTS } from './scripts.ts';
@@ -28,7 +28,7 @@ export class OwnerUsage {
   readonly #prefix: string;
   readonly #ttlMs: number;
   readonly #errands = new Errands();
-  readonly #ended = new Gathered<CountedTurn>((owner, turns) => this.#countAll(owner, turns));
+  readonly #ended = new Gathered<CountedTurn>(aMoment, (owner, turns) => this.#countAll(owner, turns));
 
   constructor(redis: RedisConnection, prefix: string, ttlMs: number) {
     this.#redis = redis;

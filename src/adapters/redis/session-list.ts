@@ -5,7 +5,7 @@ import { invalidPageToken } from '../../chat/refusals.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
 import { Errands } from './errands.ts';
-import { Gathered } from './gathered.ts';
+import { endOfTurn, Gathered } from './gathered.ts';
 import { lifetimesKey, sessionKeys, sessionListKey } from './keys.ts';
 import { type Place, placesAfter } from './newest-first.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -32,7 +32,9 @@ export class SessionList {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
   readonly #errands = new Errands();
-  readonly #touched = new Gathered<Touch>((owner, touches) => this.#errands.run(this.#touch(owner, touches)));
+  readonly #touched = new Gathered<Touch>(endOfTurn, (owner, touches) =>
+    this.#errands.run(this.#touch(owner, touches)),
+  );
 
   constructor(redis: RedisConnection, prefix: string) {
     this.#redis = redis;
@@ -63,7 +65,6 @@ export class SessionList {
    */
   touchSoon({ owner, sessionId }: SessionKey, activityMs: number, ttlMs: number): void {
     this.#touched.add(owner, sessionId, { sessionId, activityMs, ttlMs });
-    this.#touched.hurry();
   }
 
   /** The session, once its activity is noted. */
