@@ -25,6 +25,7 @@ export const adk: StartTarget = async (modelPort) => {
   const creation = { port, method: 'POST' as const, path: `/apps/${APP}/users/${USER}/sessions`, body: '{}' };
   return {
     name: 'ADK api server',
+    joinsEvents: true,
     pids: [peer.pid],
     storePids: [],
     open: (count) => makeConversations(count, creation, ({ id }) => conversation(port, String(id))),

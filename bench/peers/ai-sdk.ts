@@ -13,6 +13,7 @@ export const aiSdk: StartTarget = async (modelPort) => {
     const { pid, port, end } = await startScript('./peers/ai-sdk-server.js', [modelPort], variables);
     return {
       name: 'AI SDK',
+      joinsEvents: true,
       pids: [pid],
       storePids: [redis.pid],
       open: async (count) => Array.from({ length: count }, () => conversation(port)),

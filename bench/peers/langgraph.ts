@@ -14,6 +14,7 @@ export const langGraph: StartTarget = async (modelPort) => {
   const threads: string[] = [];
   return {
     name: 'LangGraph',
+    joinsEvents: true,
     pids: [pid],
     storePids: [],
     async open(count) {

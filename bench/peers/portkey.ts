@@ -13,6 +13,7 @@ export const portkey: StartTarget = async (modelPort) => {
   const peer = await startPeer(port, args);
   return {
     name: 'Portkey gateway',
+    joinsEvents: true,
     pids: [peer.pid],
     storePids: [],
     open: async (count) => Array.from({ length: count }, () => conversation(port, modelPort)),

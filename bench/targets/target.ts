@@ -21,6 +21,8 @@ export interface SessionCalls {
 
 export interface Target extends AsyncDisposable {
   readonly name: string;
+  /** It may make one event of several: then it is not seen whether any is lost. */
+  readonly joinsEvents?: boolean;
   /** All processes of it, the store aside. */
   readonly pids: readonly number[];
   /** Its store, if it has one. */
