@@ -10,6 +10,7 @@ import { type Choice, chooseCandidate } from './choose-candidate.ts';
 import { checkUserParts, type Message, type Part } from './content.ts';
 import { settledWindow } from './context-window.ts';
 import { EarlierTurn } from './earlier-turn.ts';
+import type { Encoded } from './encoded.ts';
 import { asChatError, invalidField } from './errors.ts';
 import { checkFileUris } from './file-uris.ts';
 import { fitRequest } from './fitted-request.ts';
@@ -222,7 +223,7 @@ export class ChatSession {
     return this.#deps.store.read(this.key);
   }
 
-  #patched(stored: StoredSession, patch: SessionPatch): { config: Uint8Array; ttlS: number } | undefined {
+  #patched(stored: StoredSession, patch: SessionPatch): { config: Encoded; ttlS: number } | undefined {
     const { ttl, ...changes } = patch;
     const before = decodeConfig(stored.config);
     const merged = mergePatch(before, changes) as SessionConfig;

@@ -1,5 +1,6 @@
 // What it takes to claim a session for a turn, and what can come of it: a part of the port to the store.
 
+import type { Encoded } from './encoded.ts';
 import type { SeenState } from './known-sessions.ts';
 import type { Sealed } from './seal.ts';
 
@@ -27,7 +28,7 @@ export interface Holder {
 export interface LeaveLine extends Sealed {
   readonly turnId: string;
   /** The record that stays. */
-  readonly record: Uint8Array;
+  readonly record: Encoded;
   /** Only when its process has not come back for it in time. */
   readonly onlyIfDead: boolean;
 }
@@ -47,12 +48,12 @@ export interface BeginTurn extends Sealed {
    * that was taken before, for another lease.
    */
   readonly onBusy: OnBusy | 'waiting';
-  /** How many may wait, and the record of this one while it does. */
-  readonly line: { readonly places: number; readonly record: Uint8Array };
+  /** How many may wait, and the record of this one while it does; empty when it will not. */
+  readonly line: { readonly places: number; readonly record: Encoded };
   /** The record of the running turn. */
-  readonly record: Uint8Array;
+  readonly record: Encoded;
   /** Kept until the turn has committed, so that a turn that did not can be asked again. */
-  readonly question: Uint8Array;
+  readonly question: Encoded;
   /** The calls that the question answers; must be exactly those that the history leaves open. */
   readonly answeredCalls: string;
   readonly again?: QuestionAgain;
@@ -75,7 +76,7 @@ export type Begun =
       readonly epoch: number;
       readonly version: number;
       /** Absent when the caller has seen it. */
-      readonly history?: readonly Uint8Array[];
+      readonly history?: readonly Encoded[];
     }
   | (Holder & { readonly outcome: 'busy' })
   /** It waits; `place` counts from 1. */

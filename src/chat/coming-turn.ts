@@ -4,6 +4,7 @@
 import { type ChatDependencies, IDEMPOTENCY_TTL_MS } from './chat-dependencies.ts';
 import type { BeginTurn, Begun, QuestionAgain } from './claim.ts';
 import { answeredCalls, type KeptMessage, type Part } from './content.ts';
+import { bytesIn } from './encoded.ts';
 import type { ChatError } from './errors.ts';
 import { fitRequest } from './fitted-request.ts';
 import type { KnownSession } from './known-sessions.ts';
@@ -122,7 +123,7 @@ function comingTurn(
     ...(tokenBudget === undefined ? {} : { tokenBudget }),
     ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
     onBusy,
-    line: { places: chatLimits.queueTurnsMax, record: encodeTurn(queuedTurn(start)) },
+    line: { places: chatLimits.queueTurnsMax, record: onBusy === 'reject' ? '' : encodeTurn(queuedTurn(start)) },
     attempt: identity.attempt,
   };
   return { key, start, send, asked, isStream, request, turn, refusal: fitted?.refusal };
@@ -168,10 +169,10 @@ function historyOf(
   { config, known }: Asked,
 ): Pick<KnownSession, 'history' | 'bytes'> {
   if (!history) return known ?? { history: [], bytes: 0 };
-  const bytes = history.reduce((sum, record) => sum + record.length, encodeConfig(config).length);
+  const bytes = history.reduce((sum, record) => sum + bytesIn(record), bytesIn(encodeConfig(config)));
   return { history: history.map(decodeMessage), bytes };
 }
 
-function encodeQuestion(parts: readonly Part[], { turnId, createTime }: TurnStart): Uint8Array {
+function encodeQuestion(parts: readonly Part[], { turnId, createTime }: TurnStart): string {
   return encodeMessage({ id: '', turnId, author: 'user', content: '', parts, createTime });
 }

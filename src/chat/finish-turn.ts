@@ -4,6 +4,7 @@
 import { type Answer, reportedUsage } from './answer.ts';
 import { isoTime } from './clock.ts';
 import { type Content, type KeptMessage, openCalls, type Part, textPart, visibleText } from './content.ts';
+import { bytesIn } from './encoded.ts';
 import { asChatError } from './errors.ts';
 import type { TurnFlusher } from './flusher.ts';
 import { type EndedTurn, presentTurn } from './present-turn.ts';
@@ -130,7 +131,7 @@ function keepKnown(plan: TurnPlan, { version, finish, messages = [] }: Stored, {
     known.forget(key);
     return;
   }
-  const bytes = (finish.messages ?? []).reduce((sum, record) => sum + record.length, session.bytes);
+  const bytes = (finish.messages ?? []).reduce((sum, record) => sum + bytesIn(record), session.bytes);
   known.keep(key, { ...session, epoch, version, history: [...session.history, ...messages], bytes });
 }
 

@@ -15,7 +15,7 @@ export interface FlushRules {
   readonly flushMs: number;
   /** While nobody does: what a producer that dies takes along, and what a viewer who comes then waits for, at most. */
   readonly quietFlushMs: number;
-  /** A turn with so many bytes waiting does not wait any longer. */
+  /** A turn with so much waiting does not wait any longer. In UTF-16 units, which most texts have one of for a byte. */
   readonly flushBytes: number;
 }
 
@@ -92,7 +92,7 @@ export class TurnFlusher {
   readonly #schedule: FlushSchedule;
   readonly #told: FlushListener;
   #flushedSeq = 0;
-  #waitingBytes = 0;
+  #waitingLength = 0;
   #isWatched = false;
   #inFlight: Promise<void> | undefined;
   #isStopped = false;
@@ -110,11 +110,11 @@ export class TurnFlusher {
     return this.#isWatched;
   }
 
-  /** Something was appended to the log. */
-  note(bytes: number): void {
+  /** Something was appended to the log, of that length. */
+  note(length: number): void {
     if (this.#isStopped) return;
-    this.#waitingBytes += bytes;
-    if (this.#waitingBytes >= this.#schedule.flushBytes) this.hurry();
+    this.#waitingLength += length;
+    if (this.#waitingLength >= this.#schedule.flushBytes) this.hurry();
     else this.#schedule.add(this);
   }
 
@@ -125,7 +125,7 @@ export class TurnFlusher {
 
   flush(): void {
     if (this.#isStopped || this.#inFlight || this.#log.lastSeq <= this.#flushedSeq) return;
-    this.#waitingBytes = 0;
+    this.#waitingLength = 0;
     this.#schedule.remove(this);
     this.#inFlight = this.#append().finally(() => {
       this.#inFlight = undefined;

@@ -3,6 +3,7 @@
 import { type ChatDependencies, IDEMPOTENCY_TTL_MS, sessionsMaxOf } from './chat-dependencies.ts';
 import type { Idempotency } from './claim.ts';
 import { type KeptMessage, openCalls } from './content.ts';
+import type { Encoded } from './encoded.ts';
 import { invalidField } from './errors.ts';
 import { decodeConfig, decodeMessage, encodeLimitedConfig, encodeMessage } from './records.ts';
 import { sessionTooFast } from './refusals.ts';
@@ -54,7 +55,7 @@ export async function forkSession(key: SessionKey, fork: Fork, deps: ChatDepende
 }
 
 interface Copy {
-  readonly copies: readonly Uint8Array[];
+  readonly copies: readonly Encoded[];
   readonly last: KeptMessage | undefined;
 }
 
@@ -84,7 +85,7 @@ async function copyMessages(
   atMessageId: string | undefined,
   store: SessionStore,
 ): Promise<Copy | undefined> {
-  const copies: Uint8Array[] = [];
+  const copies: Encoded[] = [];
   let last: KeptMessage | undefined;
   for (let start = 0; start < messageCount; start += MESSAGES_READ) {
     for (const bytes of await store.readMessages(key, {

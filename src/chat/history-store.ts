@@ -2,6 +2,7 @@
 // rules are in `session-store.ts`.
 
 import type { KeptIdempotency } from './claim.ts';
+import type { Encoded } from './encoded.ts';
 import type { Sealed } from './seal.ts';
 import type { SessionKey } from './session.ts';
 import type { StoredSession } from './stored-session.ts';
@@ -28,18 +29,18 @@ export interface RewindSession extends HistoryChange {
 /** Another answer of the turn that owns the last two messages takes the place of the last one. */
 export interface ChooseCandidate extends HistoryChange, Sealed {
   readonly turnId: string;
-  readonly message: Uint8Array;
+  readonly message: Encoded;
   /** How many messages are before it. */
   readonly position: number;
   readonly openCalls: string;
   /** The record that stays, and the one with all candidates. */
-  readonly record: Uint8Array;
-  readonly fullRecord: Uint8Array;
+  readonly record: Encoded;
+  readonly fullRecord: Encoded;
 }
 
 /** Messages that no turn has made are to follow. */
 export interface ImportMessages extends HistoryChange, Sealed {
-  readonly messages: readonly Uint8Array[];
+  readonly messages: readonly Encoded[];
   /** How many messages are before them. */
   readonly position: number;
   readonly openCalls: string;
@@ -73,5 +74,5 @@ export interface HistoryStore {
   importMessages(key: SessionKey, batch: ImportMessages): Promise<StoredSession>;
 
   /** Messages of the committed history, in its order; fewer than `count` at the end. Costs O(page). */
-  readMessages(key: SessionKey, range: MessageRange): Promise<readonly Uint8Array[]>;
+  readMessages(key: SessionKey, range: MessageRange): Promise<readonly Encoded[]>;
 }

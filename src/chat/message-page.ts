@@ -2,6 +2,7 @@
 // costs what it holds.
 
 import type { KeptMessage, Message } from './content.ts';
+import type { Encoded } from './encoded.ts';
 import { decodeMessage } from './records.ts';
 import { invalidPageToken } from './refusals.ts';
 import type { MessageOrder, Page, SessionKey } from './session.ts';
@@ -56,8 +57,8 @@ async function readNewest(store: SessionStore, key: SessionKey, { pageSize }: Pa
 }
 
 /** Which model said it, and what it counted, is for the next request to know. */
-function readMessage(bytes: Uint8Array): Message {
-  const { model: _model, measured: _measured, ...message }: KeptMessage = decodeMessage(bytes);
+function readMessage(record: Encoded): Message {
+  const { model: _model, measured: _measured, ...message }: KeptMessage = decodeMessage(record);
   return message;
 }
 

@@ -31,7 +31,8 @@ export async function reapTurn(
     turnId,
     epoch,
     record: encodeTurn(turn),
-    frame,
+    frame: frame.text,
+    seq: frame.seq,
   });
 }
 

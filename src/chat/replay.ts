@@ -12,9 +12,7 @@ const FIRST_SEQ = 10;
 class Replay extends FrameLog {
   constructor(events: readonly TurnEvent[]) {
     super(EPOCH);
-    this.add(
-      events.map((event, index) => ({ seq: index + 1, bytes: encodeFrame(EPOCH, FIRST_SEQ + index, event).bytes })),
-    );
+    this.add(events.map((event, index) => ({ ...encodeFrame(EPOCH, FIRST_SEQ + index, event), seq: index + 1 })));
     this.finish();
   }
 }

@@ -4,6 +4,7 @@
 import { changeSession, whenIdle } from './change-session.ts';
 import type { ChatDependencies } from './chat-dependencies.ts';
 import { type KeptMessage, openCalls } from './content.ts';
+import { bytesIn } from './encoded.ts';
 import { invalidField } from './errors.ts';
 import { decodeMessage } from './records.ts';
 import type { RewindTarget, SessionKey } from './session.ts';
@@ -60,7 +61,7 @@ async function readTail(key: SessionKey, target: RewindTarget, count: number, de
     const end = start;
     start = Math.max(0, end - MESSAGES_READ);
     const page = await deps.store.readMessages(key, { start, count: end - start });
-    read = [...page.map((bytes) => ({ message: decodeMessage(bytes), bytes: bytes.length })), ...read];
+    read = [...page.map((record) => ({ message: decodeMessage(record), bytes: bytesIn(record) })), ...read];
     const last = positionOf(target, read, start);
     if (last > 0 || (last === 0 && start === 0)) return tailOf(read, last, start);
   } while (start > 0);

@@ -185,7 +185,7 @@ export class RunningTurn {
 
   #emit(event: TurnEvent): void {
     const frame = this.log.append(event);
-    this.#flusher.note(frame.bytes.length);
+    this.#flusher.note(frame.text.length);
   }
 
   async #finish(ending: Ending): Promise<void> {

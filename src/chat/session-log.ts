@@ -128,12 +128,13 @@ export class SessionLog implements FrameSource {
     this.#isReading = false;
   }
 
-  #take(epoch: number, { seq, bytes }: Frame): void {
+  #take(epoch: number, frame: Frame): void {
+    const { seq, text } = frame;
     if (epoch === this.#cursor.epoch && seq <= this.#cursor.seq) return;
     this.#cursor = { epoch, seq };
-    this.#running = isTerminal({ seq, bytes }) ? undefined : (startOf({ seq, bytes }) ?? this.#running);
+    this.#running = isTerminal(frame) ? undefined : (startOf(frame) ?? this.#running);
     this.#count += 1;
-    this.#frames.push({ seq: this.#count, bytes });
+    this.#frames.push({ seq: this.#count, text });
   }
 
   /** `undefined` when it is gone; then the log has ended. A session of the same name that was made since is another one. */

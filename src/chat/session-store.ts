@@ -9,6 +9,7 @@
 // What is asked of a session as a whole is here; of its turns in `turn-store.ts`, of its history in `history-store.ts`.
 
 import type { Idempotency, KeptIdempotency } from './claim.ts';
+import type { Encoded } from './encoded.ts';
 import type { HistoryStore } from './history-store.ts';
 import type { Seal, Sealed } from './seal.ts';
 import type { Page, SessionKey } from './session.ts';
@@ -17,9 +18,9 @@ import type { TurnStore } from './turn-store.ts';
 import type { UsageSums } from './usage-sums.ts';
 
 export interface CreateSession {
-  readonly config: Uint8Array;
+  readonly config: Encoded;
   readonly ttlS: number;
-  readonly messages: readonly Uint8Array[];
+  readonly messages: readonly Encoded[];
   /** The function calls that the last message leaves open (`openCalls`). */
   readonly openCalls: string;
   /** Names this call, so that its resend is not taken for another one. */
@@ -32,7 +33,7 @@ export interface CreateSession {
 }
 
 export interface UpdateSession extends Sealed {
-  readonly config: Uint8Array;
+  readonly config: Encoded;
   readonly ttlS: number;
   /** The version that `config` was made from. */
   readonly ifVersion: number;

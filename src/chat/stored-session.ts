@@ -1,11 +1,12 @@
 // What a store knows of a session, its history and its turns aside.
 
+import type { Encoded } from './encoded.ts';
 import type { Usage } from './language-model.ts';
 import type { Seal } from './seal.ts';
 
 export interface StoredSession {
   readonly sessionId: string;
-  readonly config: Uint8Array;
+  readonly config: Encoded;
   readonly ttlS: number;
   readonly createTimeMs: number;
   readonly updateTimeMs: number;

@@ -3,6 +3,7 @@
 
 import type { Answer } from './answer.ts';
 import type { KeptMessage, Measured, Part } from './content.ts';
+import { bytesIn } from './encoded.ts';
 import type { ModelRequest } from './language-model.ts';
 
 const BYTES_PER_TOKEN = 4;
@@ -70,15 +71,15 @@ function rateOf(history: readonly KeptMessage[], following: readonly number[]): 
 /** Of what a request holds beside its messages. */
 function weightBeside({ context = '', examples, settings, groundingSource }: ModelRequest): number {
   const inline = groundingSource?.type === 'inlineContext' ? groundingSource.inlineContext : '';
-  const shots = examples.reduce((sum, { input, output }) => sum + bytesOf(input) + bytesOf(output), 0);
-  return bytesOf(context) + bytesOf(inline) + shots + (settings.tools ? weightOfJson(settings.tools) : 0);
+  const shots = examples.reduce((sum, { input, output }) => sum + bytesIn(input) + bytesIn(output), 0);
+  return bytesIn(context) + bytesIn(inline) + shots + (settings.tools ? weightOfJson(settings.tools) : 0);
 }
 
 /** In bytes, as far as a tokenizer would read them: signatures are none of it. */
 function weightOf(parts: readonly Part[]): number {
   let weight = 0;
   for (const { thought: _mark, thoughtSignature: _signature, text, ...payload } of parts) {
-    weight += typeof text === 'string' ? bytesOf(text) : weightOfJson(payload);
+    weight += typeof text === 'string' ? bytesIn(text) : weightOfJson(payload);
   }
   return weight;
 }
@@ -92,7 +93,7 @@ function weightOfJson(json: unknown): number {
   const waiting: unknown[] = [json];
   while (waiting.length > 0) {
     const value = waiting.pop();
-    if (typeof value === 'string') weight += bytesOf(value) + QUOTES;
+    if (typeof value === 'string') weight += bytesIn(value) + QUOTES;
     else if (typeof value !== 'object' || value === null) weight += String(value).length;
     else if (Array.isArray(value)) {
       weight += value.length;
@@ -100,7 +101,7 @@ function weightOfJson(json: unknown): number {
     } else {
       for (const [name, member] of Object.entries(value)) {
         const isData = name === 'inlineData' || name === 'fileData';
-        weight += isData ? DATA_WEIGHT : bytesOf(name) + QUOTES + COLON_AND_COMMA;
+        weight += isData ? DATA_WEIGHT : bytesIn(name) + QUOTES + COLON_AND_COMMA;
         if (!isData) waiting.push(member);
       }
     }
@@ -110,9 +111,3 @@ function weightOfJson(json: unknown): number {
 
 const QUOTES = 2;
 const COLON_AND_COMMA = 2;
-
-const encoder = new TextEncoder();
-
-function bytesOf(text: string): number {
-  return encoder.encode(text).length;
-}

@@ -2,6 +2,7 @@
 // viewer, on every replica, now and in a replay.
 
 import type { Part } from './content.ts';
+import type { Encoded } from './encoded.ts';
 import { parseAsWritten } from './json-as-written.ts';
 import type { SafetyRating } from './language-model.ts';
 import { type Candidate, type Sent, type Turn, type TurnEndState, withoutTexts } from './turn.ts';
@@ -65,7 +66,7 @@ export function terminalEvent(turn: Turn & { readonly state: TurnEndState }): Tu
 /** One event of one turn, ready to be written. `seq` counts from 1 within the turn. */
 export interface Frame {
   readonly seq: number;
-  readonly bytes: Uint8Array;
+  readonly text: string;
 }
 
 /**
@@ -74,40 +75,33 @@ export interface Frame {
  */
 export const REAPER_SEQ = 2 ** 32 - 1;
 
-const encoder = new TextEncoder();
-
 /**
  * `id` is `<epoch>-<seq>`: ordered, unique in the session for ever, and the id of the entry in the store. JSON has no
  * raw line ends, so `data` is always one line and nothing can break out of the frame.
  */
 export function encodeFrame(epoch: number, seq: number, event: TurnEvent): Frame {
-  const text = `id: ${epoch}-${seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event.data)}\n\n`;
-  return { seq, bytes: encoder.encode(text) };
+  return { seq, text: `id: ${epoch}-${seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event.data)}\n\n` };
 }
 
-/** Frames as one piece of bytes, as the store keeps a batch of them. */
-export function joinFrames(frames: readonly Frame[]): Uint8Array {
-  const joined = new Uint8Array(frames.reduce((length, frame) => length + frame.bytes.length, 0));
-  let offset = 0;
-  for (const frame of frames) {
-    joined.set(frame.bytes, offset);
-    offset += frame.bytes.length;
-  }
+/** Frames in one piece, as the store keeps a batch of them. */
+export function joinFrames(frames: readonly Frame[]): string {
+  let joined = '';
+  for (const { text } of frames) joined += text;
   return joined;
 }
 
-const LF = 10;
+const END_OF_FRAME = '\n\n';
+const decoder = new TextDecoder();
 
 /** The other way round. `batch` is as the store kept it: its frames are numbered without gaps, but for the last one's number. */
 export function splitFrames({ afterSeq, lastSeq, frames }: EncodedFrames): readonly Frame[] {
+  const text = typeof frames === 'string' ? frames : decoder.decode(frames);
   const split: Frame[] = [];
   let start = 0;
-  for (let end = frames.indexOf(LF); end !== -1; end = frames.indexOf(LF, end + 1)) {
-    // An empty line ends a frame.
-    if (frames[end + 1] !== LF) continue;
-    split.push({ seq: afterSeq + split.length + 1, bytes: frames.subarray(start, end + 2) });
-    start = end + 2;
-    end += 1;
+  for (let at = text.indexOf(END_OF_FRAME); at !== -1; at = text.indexOf(END_OF_FRAME, start)) {
+    const end = at + END_OF_FRAME.length;
+    split.push({ seq: afterSeq + split.length + 1, text: text.slice(start, end) });
+    start = end;
   }
   const last = split.pop();
   return last ? [...split, { ...last, seq: lastSeq }] : split;
@@ -116,26 +110,22 @@ export function splitFrames({ afterSeq, lastSeq, frames }: EncodedFrames): reado
 export interface EncodedFrames {
   readonly afterSeq: number;
   readonly lastSeq: number;
-  readonly frames: Uint8Array;
+  readonly frames: Encoded;
 }
 
-/** Lines of a frame before its data. */
-const HEAD_BYTES = 100;
-const TERMINAL_HEAD = new RegExp(`^event: (?:${Object.values(TERMINAL_EVENT).join('|')})$`, 'm');
-const decoder = new TextDecoder();
+const TERMINAL_HEAD = new RegExp(`^id: [^\n]*\nevent: (?:${Object.values(TERMINAL_EVENT).join('|')})\n`);
 
 /** Whether this is the last frame of its turn. */
-export function isTerminal({ bytes }: Frame): boolean {
-  return TERMINAL_HEAD.test(decoder.decode(bytes.subarray(0, HEAD_BYTES)));
+export function isTerminal({ text }: Frame): boolean {
+  return TERMINAL_HEAD.test(text);
 }
 
-const STARTED_HEAD = /^event: turn\.started\ndata: /m;
+const STARTED_HEAD = /^id: [^\n]*\nevent: turn\.started\ndata: /;
 
 /** What is told of the turn by the frame that begins it; `undefined` for any other frame. */
-export function startOf({ bytes }: Frame): TurnStarted | undefined {
-  if (!STARTED_HEAD.test(decoder.decode(bytes.subarray(0, HEAD_BYTES)))) return undefined;
-  const [, text = ''] = decoder.decode(bytes).split(STARTED_HEAD);
-  return parseAsWritten(text) as TurnStarted;
+export function startOf({ text }: Frame): TurnStarted | undefined {
+  const head = STARTED_HEAD.exec(text)?.[0];
+  return head === undefined ? undefined : (parseAsWritten(text.slice(head.length)) as TurnStarted);
 }
 
 /** Where a viewer stands: what it has seen last. */

@@ -1,6 +1,7 @@
 // The turns of a session: a part of the port to the store, whose rules are in `session-store.ts`.
 
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from './claim.ts';
+import type { Encoded } from './encoded.ts';
 import type { Usage } from './language-model.ts';
 import type { Sealed } from './seal.ts';
 import type { Page, SessionKey } from './session.ts';
@@ -13,7 +14,7 @@ import type { UsageSums } from './usage-sums.ts';
 export interface StoredTurn {
   readonly turnId: string;
   /** With all candidates while they are kept. */
-  readonly record: Uint8Array;
+  readonly record: Encoded;
   /** It has committed, and its messages have been removed from the history since. */
   readonly isSuperseded: boolean;
 }
@@ -22,7 +23,7 @@ export interface StoredTurn {
 export interface EventBatch {
   readonly afterSeq: number;
   readonly lastSeq: number;
-  readonly frames: Uint8Array;
+  readonly frames: Encoded;
 }
 
 export type Appended =
@@ -50,11 +51,11 @@ export interface FinishTurn extends Sealed {
   readonly state: TurnEndState;
   readonly batch: EventBatch;
   /** The record that stays: the turn with its chosen candidate. */
-  readonly record: Uint8Array;
+  readonly record: Encoded;
   /** The turn with all candidates, when there are several; kept while it is the newest. */
-  readonly fullRecord?: Uint8Array;
+  readonly fullRecord?: Encoded;
   /** Question and answer, when they enter the history. */
-  readonly messages?: readonly [Uint8Array, Uint8Array];
+  readonly messages?: readonly [Encoded, Encoded];
   /** How many messages are before them. */
   readonly position: number;
   readonly openCalls: string;
@@ -75,8 +76,10 @@ export type Finished =
 export interface ReapTurn extends Sealed {
   readonly turnId: string;
   readonly epoch: number;
-  readonly record: Uint8Array;
-  readonly frame: { readonly seq: number; readonly bytes: Uint8Array };
+  readonly record: Encoded;
+  /** The last one, and its number. */
+  readonly frame: Encoded;
+  readonly seq: number;
 }
 
 export interface TurnStore {
@@ -127,7 +130,7 @@ export interface TurnStore {
   readTurn(key: SessionKey, turnId: string): Promise<StoredTurn>;
 
   /** What a turn was asked that did not commit, if it is the newest that has begun; `undefined` otherwise. */
-  readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined>;
+  readQuestion(key: SessionKey, turnId: string): Promise<Encoded | undefined>;
 
   /** What the turns of the session have used, as far as it was reported when they ended. */
   readUsage(key: SessionKey): Promise<UsageSums>;

@@ -2,17 +2,6 @@
 
 import type { ServerResponse } from 'node:http';
 
-export interface Piece {
-  readonly pieces: readonly Uint8Array[];
-  /** Of all of them. */
-  readonly bytes: number;
-}
-
-export function pieceOf(text: string): Piece {
-  const bytes = Buffer.from(text);
-  return { pieces: [bytes], bytes: bytes.length };
-}
-
 /** Writes pieces of the body as chunks of its transfer coding, each in one piece; Node would make four of it. */
 export class Body {
   readonly #response: ServerResponse;
@@ -26,27 +15,18 @@ export class Body {
     response.chunkedEncoding = false;
   }
 
-  write({ pieces, bytes }: Piece): void {
-    this.#response.write(this.#isChunked ? chunkOf(pieces, bytes) : Buffer.concat(pieces, bytes));
+  write(text: string): void {
+    const bytes = Buffer.byteLength(text);
+    // Most is ASCII, which is copied as it is.
+    const encoding = bytes === text.length ? 'latin1' : 'utf8';
+    this.#response.write(this.#isChunked ? `${bytes.toString(16)}${CRLF}${text}${CRLF}` : text, encoding);
   }
 
   end(): void {
-    if (this.#isChunked) this.#response.end(LAST_CHUNK);
+    if (this.#isChunked) this.#response.end(LAST_CHUNK, 'latin1');
     else this.#response.end();
   }
 }
 
 const CRLF = '\r\n';
-const LAST_CHUNK = Buffer.from('0\r\n\r\n');
-
-function chunkOf(pieces: readonly Uint8Array[], bytes: number): Buffer {
-  const head = `${bytes.toString(16)}${CRLF}`;
-  const chunk = Buffer.allocUnsafe(head.length + bytes + CRLF.length);
-  let at = chunk.write(head, 0, 'latin1');
-  for (const piece of pieces) {
-    chunk.set(piece, at);
-    at += piece.length;
-  }
-  chunk.write(CRLF, at, 'latin1');
-  return chunk;
-}
+const LAST_CHUNK = '0\r\n\r\n';

@@ -3,7 +3,7 @@
 
 import type { ServerResponse } from 'node:http';
 import type { FrameSource } from '../chat/frame-log.ts';
-import { Body, type Piece, pieceOf } from './chunked-body.ts';
+import { Body } from './chunked-body.ts';
 
 export interface SseRules {
   /** A comment so often, whatever else is written, keeps every hop awake. */
@@ -14,11 +14,11 @@ export interface SseRules {
   readonly identityRecheckMs: number;
 }
 
-/** Frames that wait are written in pieces of about this size, so that many small ones are one write. */
-const WRITE_BYTES = 16 * 1024;
+/** Frames that wait are written in pieces of about this length, so that many small ones are one write. */
+const WRITE_LENGTH = 16 * 1024;
 
-export const OPEN_COMMENT = Buffer.from(': open\n\n');
-const HEARTBEAT: Piece = pieceOf(': heartbeat\n\n');
+export const OPEN_COMMENT = ': open\n\n';
+const HEARTBEAT = ': heartbeat\n\n';
 
 export interface StreamStart {
   /** What the client has seen already: frames up to this one are left out. */
@@ -26,7 +26,7 @@ export interface StreamStart {
   /** How long the client has waited already: the first heartbeat is due that much earlier. */
   readonly silentMs?: number;
   /** Written before everything, also when there is nothing else yet. */
-  readonly opening?: Uint8Array;
+  readonly opening?: string;
 }
 
 /**
@@ -37,7 +37,7 @@ export function streamLog(
   response: ServerResponse,
   log: FrameSource,
   rules: SseRules,
-  { afterSeq = 0, silentMs = 0, opening }: StreamStart = {},
+  { afterSeq = 0, silentMs = 0, opening = '' }: StreamStart = {},
 ): Promise<void> {
   return new LogWriter(response, log, rules, { afterSeq, opening }).run(silentMs);
 }
@@ -48,7 +48,7 @@ class LogWriter {
   readonly #log: FrameSource;
   readonly #rules: SseRules;
   #seq: number;
-  #opening: Uint8Array | undefined;
+  #opening: string;
   #isPumpDue = false;
   #isStallArmed = false;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -57,7 +57,7 @@ class LogWriter {
     response: ServerResponse,
     log: FrameSource,
     rules: SseRules,
-    { afterSeq, opening }: { readonly afterSeq: number; readonly opening: Uint8Array | undefined },
+    { afterSeq, opening }: { readonly afterSeq: number; readonly opening: string },
   ) {
     this.#response = response;
     this.#body = new Body(response);
@@ -105,20 +105,18 @@ class LogWriter {
   }
 
   get #hasMore(): boolean {
-    return this.#opening !== undefined || this.#log.frameAfter(this.#seq) !== undefined;
+    return this.#opening !== '' || this.#log.frameAfter(this.#seq) !== undefined;
   }
 
-  #nextPiece(): Piece {
-    const pieces: Uint8Array[] = this.#opening ? [this.#opening] : [];
-    let bytes = this.#opening?.length ?? 0;
-    this.#opening = undefined;
-    for (let frame = this.#log.frameAfter(this.#seq); frame && bytes < WRITE_BYTES; ) {
-      pieces.push(frame.bytes);
-      bytes += frame.bytes.length;
+  #nextPiece(): string {
+    let piece = this.#opening;
+    this.#opening = '';
+    for (let frame = this.#log.frameAfter(this.#seq); frame && piece.length < WRITE_LENGTH; ) {
+      piece += frame.text;
       this.#seq = frame.seq;
       frame = this.#log.frameAfter(this.#seq);
     }
-    return { pieces, bytes };
+    return piece;
   }
 
   /** All chunks of one network read arrive in one go: they become one write. */

@@ -34,11 +34,11 @@ async function logOf() {
       };
     },
     readEvents: async (_key, { seq: afterSeq }) =>
-      FRAMES.slice(afterSeq, shown.count).map(({ seq, bytes }) => ({
+      FRAMES.slice(afterSeq, shown.count).map(({ seq, text }) => ({
         epoch: 1,
         afterSeq: seq - 1,
         lastSeq: seq,
-        frames: bytes,
+        frames: text,
       })),
   }));
   const reap = async () => {};
@@ -85,7 +85,7 @@ describe('when its session is deleted', () => {
     await log.open();
     const sent = { messages: 1, omittedMessages: 0 };
     const start = { sessionId: KEY.sessionId, turnId, model: 'm', createTime: '2026-01-01T00:00:00Z', sent };
-    const { bytes: frames } = encodeFrame(epoch, 1, { type: 'turn.started', data: start });
+    const { text: frames } = encodeFrame(epoch, 1, { type: 'turn.started', data: start });
     await store.append(KEY, epoch, { afterSeq: 0, lastSeq: 1, frames });
     await settle();
     return { store, clock, log, turnId, epoch };
@@ -97,7 +97,7 @@ describe('when its session is deleted', () => {
     await settle();
     expect(log.hasEnded).toBe(true);
     expect(clock.pending).toBe(0);
-    const last = new TextDecoder().decode(log.frameAfter(1)?.bytes);
+    const last = log.frameAfter(1)?.text;
     expect(last).toMatch(new RegExp(`^id: ${epoch}-\\d+\nevent: turn.cancelled\ndata: .*"turnId":"${turnId}"`));
     expect(log.frameAfter(2)).toBeUndefined();
   });
@@ -110,7 +110,7 @@ describe('when its session is deleted', () => {
         clock: new ManualClock(),
       },
     );
-    const { bytes: frames } = encodeFrame(epoch, 2, terminalEvent(ended));
+    const { text: frames } = encodeFrame(epoch, 2, terminalEvent(ended));
     await store.append(KEY, epoch, { afterSeq: 1, lastSeq: 2, frames });
     await settle();
     await store.delete(KEY);

@@ -49,7 +49,7 @@ describe('a turn watched on another replica', () => {
     await settle();
     expect(reader.types).toEqual(WHOLE);
     expect(reader.hasEnded).toBe(true);
-    const shown = turn.log.framesAfter(0).map(({ bytes }) => Buffer.from(bytes).toString('utf8'));
+    const shown = turn.log.framesAfter(0).map(({ text }) => text);
     expect(reader.text).toBe(shown.join(''));
   });
 

@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { BeginTurn } from '../../src/chat/claim.ts';
+import type { Encoded } from '../../src/chat/encoded.ts';
 import { ChatError, type ProblemCode } from '../../src/chat/errors.ts';
 import type { ChooseCandidate, ImportMessages, RewindSession } from '../../src/chat/history-store.ts';
 import type { SessionKey } from '../../src/chat/session.ts';
@@ -16,8 +17,12 @@ export function bytes(text: string): Uint8Array {
 }
 
 /** Byte for byte, whatever the bytes are, and comparable: one character each. */
-export function plain(content: Uint8Array): string {
-  return Buffer.from(content).toString('latin1');
+export function plain(content: Encoded): string {
+  return bytesOf(content).toString('latin1');
+}
+
+export function bytesOf(content: Encoded): Buffer {
+  return typeof content === 'string' ? Buffer.from(content, 'utf8') : Buffer.from(content);
 }
 
 export function aKey(owner = `owner-${randomUUID()}`): SessionKey {
@@ -157,8 +162,8 @@ export async function failTurn(
 }
 
 export function aReap({ turnId, epoch }: BegunTurn, given: Partial<ReapTurn> = {}): ReapTurn {
-  const frame = { seq: REAPER_SEQ, bytes: bytes('<producer lost>') };
-  return { turnId, epoch, record: bytes(`reaped ${turnId}`), frame, ...given };
+  const frame = bytes('<producer lost>');
+  return { turnId, epoch, record: bytes(`reaped ${turnId}`), frame, seq: REAPER_SEQ, ...given };
 }
 
 /** Begins a turn whose producer never promises anything again, and waits until it counts as dead. */

@@ -7,6 +7,7 @@ import type { ChatDependencies, ChatLimits } from '../../src/chat/chat-dependenc
 import type { ChatSession } from '../../src/chat/chat-session.ts';
 import { ChatSessions } from '../../src/chat/chat-sessions.ts';
 import type { Message } from '../../src/chat/content.ts';
+import type { Encoded } from '../../src/chat/encoded.ts';
 import type { ChatError, Problem, TurnAddress } from '../../src/chat/errors.ts';
 import { FlushSchedule } from '../../src/chat/flusher.ts';
 import { FollowedTurns } from '../../src/chat/followed-turns.ts';
@@ -166,7 +167,7 @@ export interface ReadEvent {
 
 /** The events of a log, as a viewer in this process reads it. */
 export function eventsOf(turn: RunningTurn): readonly ReadEvent[] {
-  return parseFrames(turn.log.framesAfter(0).map(({ bytes }) => bytes));
+  return parseFrames(turn.log.framesAfter(0).map(({ text }) => text));
 }
 
 /** The events of a log, as another replica reads it. */
@@ -179,8 +180,8 @@ export function typesOf(events: readonly ReadEvent[]): readonly string[] {
   return events.map(({ type }) => type);
 }
 
-function parseFrames(frames: readonly Uint8Array[]): readonly ReadEvent[] {
-  const text = Buffer.concat(frames).toString('utf8');
+function parseFrames(frames: readonly Encoded[]): readonly ReadEvent[] {
+  const text = Buffer.concat(frames.map((piece) => Buffer.from(piece))).toString('utf8');
   return text.split('\n\n').flatMap((frame) => {
     const [, id, type, json] = /^id: (.*)\nevent: (.*)\ndata: (.*)$/.exec(frame) ?? [];
     return id && type && json ? [{ id, type, data: JSON.parse(json) }] : [];

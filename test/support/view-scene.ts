@@ -141,7 +141,7 @@ export class Reader {
 
   #read(): void {
     for (let frame = this.view.log.frameAfter(this.#seq); frame; frame = this.view.log.frameAfter(this.#seq)) {
-      this.#pieces.push(Buffer.from(frame.bytes).toString('utf8'));
+      this.#pieces.push(frame.text);
       this.#seq = frame.seq;
     }
   }

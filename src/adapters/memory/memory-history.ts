@@ -2,6 +2,7 @@
 // this very attempt has been made before.
 
 import type { KeptIdempotency } from '../../chat/claim.ts';
+import { bytesIn } from '../../chat/encoded.ts';
 import { type ChooseCandidate, IMPORTED, type ImportMessages, type RewindSession } from '../../chat/history-store.ts';
 import {
   historyFull,
@@ -58,10 +59,10 @@ export function choose(session: MemorySession, choice: ChooseCandidate): boolean
   const turn = session.turns.get(turnId);
   if (session.latestTurnId !== turnId || !turn) throw notLatestTurn();
   noteChange(session, choice);
-  session.historyBytes += message.length - (session.history.pop()?.length ?? 0);
+  session.historyBytes += bytesIn(message) - bytesIn(session.history.pop() ?? '');
   session.history.push(message);
   session.openCalls = choice.openCalls;
-  session.turnBytes += record.length - turn.record.length;
+  session.turnBytes += bytesIn(record) - bytesIn(turn.record);
   turn.record = record;
   session.fullRecords.set(turnId, fullRecord);
   return true;

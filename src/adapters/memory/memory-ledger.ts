@@ -1,6 +1,7 @@
 // The records of turns in memory, and what idempotency keys stand for.
 
 import type { BeginTurn, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
+import { bytesIn, type Encoded } from '../../chat/encoded.ts';
 import type { FinishTurn, ReapTurn } from '../../chat/turn-store.ts';
 import type { MemorySession } from './memory-session.ts';
 
@@ -12,7 +13,7 @@ export interface LedgerRules {
 export function keepRecord(
   session: MemorySession,
   turn: BeginTurn,
-  { epoch, record }: { readonly epoch: number; readonly record: Uint8Array },
+  { epoch, record }: { readonly epoch: number; readonly record: Encoded },
   nowMs: number,
 ): void {
   const { turnId, idempotency } = turn;
@@ -54,7 +55,7 @@ export function trimLedger(
     session.questions.delete(turnId);
     if (session.latestTurnId === turnId) session.latestTurnId = undefined;
     if (idempotencyKey !== undefined) session.sends.delete(idempotencyKey);
-    session.turnBytes -= record.length;
+    session.turnBytes -= bytesIn(record);
   }
 }
 

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Idempotency, KeptIdempotency } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
+import type { Encoded } from '../../chat/encoded.ts';
 import { ChatError } from '../../chat/errors.ts';
 import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
 import { sessionExists, tooManySessions, versionMismatch } from '../../chat/refusals.ts';
@@ -111,7 +112,7 @@ export class MemorySessionStore extends MemoryTurnStore implements SessionStore 
     if (running) queueMicrotask(() => this.tellCancel({ key, epoch, keep: 'none' }));
   }
 
-  async readMessages(key: SessionKey, { start, count }: MessageRange): Promise<readonly Uint8Array[]> {
+  async readMessages(key: SessionKey, { start, count }: MessageRange): Promise<readonly Encoded[]> {
     return this.shelf.get(key).history.slice(start, start + count);
   }
 

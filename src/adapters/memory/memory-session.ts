@@ -1,6 +1,7 @@
 // One session in memory.
 
 import type { QuestionAgain } from '../../chat/claim.ts';
+import { bytesIn, type Encoded } from '../../chat/encoded.ts';
 import { type Seal, type Sealed, SealMismatch } from '../../chat/seal.ts';
 import type { CreateSession } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
@@ -14,7 +15,7 @@ interface TurnRecord {
   readonly place: number;
   readonly epoch: number;
   readonly idempotencyKey?: string;
-  record: Uint8Array;
+  record: Encoded;
   /** The session's version when the turn had ended; `reaped` when it was ended for its producer. */
   end?: number | 'reaped';
   /** Its messages have been removed. */
@@ -44,7 +45,7 @@ interface KeptSend {
 }
 
 export interface MemorySession {
-  config: Uint8Array;
+  config: Encoded;
   seal?: Seal;
   ttlS: number;
   readonly createTimeMs: number;
@@ -58,7 +59,7 @@ export interface MemorySession {
   creation?: string;
   /** The attempts of the newest changes that were no turns. */
   readonly changes: string[];
-  readonly history: Uint8Array[];
+  readonly history: Encoded[];
   historyBytes: number;
   openCalls: string;
   /** Epochs up to this one belong to an older session of the same name. */
@@ -71,10 +72,10 @@ export interface MemorySession {
   turnPlace: number;
   turnBytes: number;
   /** Records with all candidates: of the turn that owns the last messages, and of the newest one. */
-  readonly fullRecords: Map<string, Uint8Array>;
+  readonly fullRecords: Map<string, Encoded>;
   latestTurnId?: string | undefined;
   /** By turn: what was asked, until it is answered. */
-  readonly questions: Map<string, Uint8Array>;
+  readonly questions: Map<string, Encoded>;
   /** Frames of the running turn and of the one before it. */
   log: { readonly epoch: number; readonly batch: EventBatch }[];
   /** Who waits, in order. */
@@ -163,8 +164,8 @@ export function keepNewest({ fullRecords, questions, latestTurnId }: MemorySessi
   for (const turnId of questions.keys()) if (turnId !== newest) questions.delete(turnId);
 }
 
-export function sizeOf(messages: readonly Uint8Array[]): number {
-  return messages.reduce((sum, message) => sum + message.length, 0);
+export function sizeOf(messages: readonly Encoded[]): number {
+  return messages.reduce((sum, message) => sum + bytesIn(message), 0);
 }
 
 /** Frames of all turns after the cursor. */

@@ -2,6 +2,7 @@
 
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
 import type { Clock } from '../../chat/clock.ts';
+import type { Encoded } from '../../chat/encoded.ts';
 import { invalidPageToken, turnNotFound } from '../../chat/refusals.ts';
 import type { Sealed } from '../../chat/seal.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
@@ -137,7 +138,7 @@ export class MemoryTurnStore implements TurnStore {
     return last && older.length > pageSize ? { items, nextPageToken: `turn-${last.place}` } : { items };
   }
 
-  async readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined> {
+  async readQuestion(key: SessionKey, turnId: string): Promise<Encoded | undefined> {
     return this.shelf.find(key)?.questions.get(turnId);
   }
 

@@ -1,6 +1,7 @@
 // The steps of a turn on a session in memory. Single-threaded, so each function is one atomic step.
 
 import type { BeginTurn, Begun, Holder, LeaveLine } from '../../chat/claim.ts';
+import { bytesIn, type Encoded } from '../../chat/encoded.ts';
 import type { Keep } from '../../chat/turn-machine.ts';
 import type { Appended, EventBatch, Finished, FinishTurn, Lost, ReapTurn, Renewed } from '../../chat/turn-store.ts';
 import { addUsage } from '../../chat/usage-sums.ts';
@@ -40,7 +41,7 @@ export function begin(session: MemorySession, turn: BeginTurn, nowMs: number): B
   }
   const { messages, bytes } = turn.historyLimit;
   const bytesReplaced = sizeOf(session.history.slice(before.length));
-  if (before.length + 2 > messages || session.historyBytes - bytesReplaced + turn.question.length > bytes) {
+  if (before.length + 2 > messages || session.historyBytes - bytesReplaced + bytesIn(turn.question) > bytes) {
     return { outcome: 'history_full', messageCount: session.history.length };
   }
   session.log = session.log.filter((entry) => entry.epoch === epoch);
@@ -102,7 +103,7 @@ export function leave(session: MemorySession, turn: LeaveLine, rules: LedgerRule
   if (!own || (turn.onlyIfDead && own.leaseUntilMs > nowMs)) return false;
   session.line = session.line.filter((waiting) => waiting !== own);
   endRecord(session, turn, session.version);
-  session.turnBytes += turn.record.length;
+  session.turnBytes += bytesIn(turn.record);
   trimLedger(session, turn.turnId, rules);
   return true;
 }
@@ -135,14 +136,14 @@ export function finish(session: MemorySession, turn: FinishTurn, rules: LedgerRu
   else keepNewest(session, turn.turnId);
   if (turn.fullRecord) session.fullRecords.set(turn.turnId, turn.fullRecord);
   endRecord(session, turn, version);
-  session.turnBytes += turn.record.length;
+  session.turnBytes += bytesIn(turn.record);
   trimLedger(session, turn.turnId, rules);
   if (turn.usage) session.used = addUsage(session.used, turn.state, turn.usage);
   session.running = undefined;
   return { outcome: 'finished', version };
 }
 
-function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Uint8Array, Uint8Array]): void {
+function commit(session: MemorySession, turn: FinishTurn, messages: readonly [Encoded, Encoded]): void {
   const { replacedTurnId } = turn;
   // Still the last two: nobody else changes the history of a session while a turn runs.
   const removed = replacedTurnId === undefined ? [] : session.history.splice(-2);
@@ -180,11 +181,11 @@ function cancelOf({ cancel }: Running): { readonly cancel?: Keep } {
 export function reap(session: MemorySession, turn: ReapTurn, rules: LedgerRules, nowMs: number): boolean {
   const { running } = session;
   if (session.epoch !== turn.epoch || running?.turnId !== turn.turnId || running.leaseUntilMs > nowMs) return false;
-  const batch = { afterSeq: running.seq, lastSeq: turn.frame.seq, frames: turn.frame.bytes };
+  const batch = { afterSeq: running.seq, lastSeq: turn.seq, frames: turn.frame };
   session.log.push({ epoch: turn.epoch, batch });
   endRecord(session, turn, 'reaped');
   keepNewest(session, turn.turnId);
-  session.turnBytes += turn.record.length;
+  session.turnBytes += bytesIn(turn.record);
   trimLedger(session, turn.turnId, rules);
   session.running = undefined;
   return true;

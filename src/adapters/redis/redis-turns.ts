@@ -192,9 +192,9 @@ export class RedisTurns extends RedisTurnReads implements TurnStore {
   }
 
   async reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
-    const { turnId, epoch, frame, record, sealId = '' } = turn;
+    const { turnId, epoch, frame, seq, record, sealId = '' } = turn;
     const { logTtlMs, ledgerTurnsMax, ledgerBytesMax } = this.own.rules;
-    const args = [turnId, epoch, frame.seq, frame.bytes, record, logTtlMs, ledgerTurnsMax, ledgerBytesMax, sealId];
+    const args = [turnId, epoch, seq, frame, record, logTtlMs, ledgerTurnsMax, ledgerBytesMax, sealId];
     const [outcome, activity, ttl] = await this.access.run(SCRIPTS.reap, key, args);
     if (outcome !== 'REAPED') return false;
     this.own.list.touchSoon(key, number(activity), number(ttl));

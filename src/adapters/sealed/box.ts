@@ -2,6 +2,7 @@
 // A box is the nonce (12 bytes), the ciphertext, and the tag (16 bytes).
 
 import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
+import type { Encoded } from '../../chat/encoded.ts';
 
 const CIPHER = 'aes-256-gcm';
 export const NONCE_BYTES = 12;
@@ -16,12 +17,13 @@ export type Place = readonly (string | number)[];
 export function closeBox(
   key: KeyObject,
   place: Place,
-  contents: Uint8Array,
+  contents: Encoded,
   nonce: Uint8Array = randomBytes(NONCE_BYTES),
 ): Buffer {
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(encodePlace(place));
-  return Buffer.concat([nonce, cipher.update(contents), cipher.final(), cipher.getAuthTag()]);
+  const closed = typeof contents === 'string' ? cipher.update(contents, 'utf8') : cipher.update(contents);
+  return Buffer.concat([nonce, closed, cipher.final(), cipher.getAuthTag()]);
 }
 
 /** `undefined` when it was closed with another key or for another place, or is not as it was. */

@@ -2,6 +2,7 @@
 // a box that is bound to the session, the seal and its place.
 
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+import type { Encoded } from '../../chat/encoded.ts';
 import { BOX_BYTES, closeBox, encodePlace, NONCE_BYTES, openBox, type Place } from './box.ts';
 import { RECORD_VERSION, type Sealer, Unreadable } from './sealer.ts';
 
@@ -29,12 +30,12 @@ export class DataKey implements Sealer {
     this.#key = createSecretKey(bytes);
   }
 
-  seal(place: Place, contents: Uint8Array): Uint8Array {
+  seal(place: Place, contents: Encoded): Uint8Array {
     return Buffer.concat([this.#head, closeBox(this.#key, this.#own('record', place), contents)]);
   }
 
-  open(place: Place, record: Uint8Array): Uint8Array {
-    if (record[0] !== RECORD_VERSION) throw new Unreadable(place, 'is not sealed');
+  open(place: Place, record: Encoded): Uint8Array {
+    if (typeof record === 'string' || record[0] !== RECORD_VERSION) throw new Unreadable(place, 'is not sealed');
     if (!this.#head.equals(record.subarray(0, HEAD_BYTES))) {
       throw new Unreadable(place, 'is sealed with the key of another session', true);
     }

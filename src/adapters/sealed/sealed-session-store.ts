@@ -2,6 +2,7 @@
 // the rest. Without keys it seals nothing, and refuses what is sealed.
 
 import type { Idempotency, KeptIdempotency } from '../../chat/claim.ts';
+import type { Encoded } from '../../chat/encoded.ts';
 import { asChatError } from '../../chat/errors.ts';
 import type { ChooseCandidate, ImportMessages, MessageRange, RewindSession } from '../../chat/history-store.ts';
 import { idempotencyMismatch } from '../../chat/refusals.ts';
@@ -115,7 +116,7 @@ export class SealedSessionStore extends SealedTurns implements SessionStore {
     });
   }
 
-  readMessages(key: SessionKey, range: MessageRange): Promise<readonly Uint8Array[]> {
+  readMessages(key: SessionKey, range: MessageRange): Promise<readonly Encoded[]> {
     return this.seals.read(
       key,
       () => this.store.readMessages(key, range),
@@ -168,6 +169,6 @@ export class SealedSessionStore extends SealedTurns implements SessionStore {
   }
 }
 
-function sealedMessages(sealer: Sealer, messages: readonly Uint8Array[], position: number): readonly Uint8Array[] {
+function sealedMessages(sealer: Sealer, messages: readonly Encoded[], position: number): readonly Encoded[] {
   return messages.map((message, at) => sealer.seal(messageAt(position + at), message));
 }

@@ -1,6 +1,7 @@
 // The turns of a session, sealed: every record, question and batch of frames, and what idempotency keys were used for.
 
 import type { BeginTurn, Begun, Idempotency, LeaveLine, Recalled } from '../../chat/claim.ts';
+import type { Encoded } from '../../chat/encoded.ts';
 import { asChatError } from '../../chat/errors.ts';
 import type { Page, SessionKey } from '../../chat/session.ts';
 import type { SessionStore } from '../../chat/session-store.ts';
@@ -92,12 +93,12 @@ export class SealedTurns implements TurnStore {
   }
 
   reap(key: SessionKey, turn: ReapTurn): Promise<boolean> {
-    const { turnId, epoch, frame } = turn;
+    const { turnId, epoch, seq } = turn;
     return this.seals
       .write(key, (sealer) => {
-        const bytes = sealer.seal(framesOf(epoch, { afterSeq: 0, lastSeq: frame.seq }), frame.bytes);
+        const frame = sealer.seal(framesOf(epoch, { afterSeq: 0, lastSeq: seq }), turn.frame);
         const record = sealer.seal(turnOf(turnId), turn.record);
-        return this.store.reap(key, { ...turn, record, frame: { ...frame, bytes }, sealId: sealer.sealId });
+        return this.store.reap(key, { ...turn, record, frame, sealId: sealer.sealId });
       })
       .catch(ifGone(false));
   }
@@ -114,7 +115,7 @@ export class SealedTurns implements TurnStore {
     );
   }
 
-  readQuestion(key: SessionKey, turnId: string): Promise<Uint8Array | undefined> {
+  readQuestion(key: SessionKey, turnId: string): Promise<Encoded | undefined> {
     return this.seals.read(
       key,
       () => this.store.readQuestion(key, turnId),
@@ -162,7 +163,7 @@ function sealedTurn(sealer: Sealer, turn: BeginTurn): BeginTurn {
     ...turn,
     record: sealer.seal(turnOf(turnId), record),
     question: sealer.seal(questionOf(turnId), question),
-    line: { ...line, record: sealer.seal(turnOf(turnId), line.record) },
+    line: { ...line, record: line.record === '' ? '' : sealer.seal(turnOf(turnId), line.record) },
     answeredCalls: sealer.sealText(answeredCalls),
     ...(idempotency ? { idempotency: sealedKey(sealer, idempotency) } : {}),
     sealId: sealer.sealId,
@@ -171,13 +172,13 @@ function sealedTurn(sealer: Sealer, turn: BeginTurn): BeginTurn {
 
 function sealedEnding(sealer: Sealer, turn: FinishTurn): FinishTurn {
   const { turnId, epoch, batch, record, fullRecord, messages, position, openCalls } = turn;
-  const message = (bytes: Uint8Array, at: number) => sealer.seal(messageAt(position + at), bytes);
+  const sealed = (message: Encoded, at: number) => sealer.seal(messageAt(position + at), message);
   return {
     ...turn,
     batch: sealedBatch(sealer, epoch, batch),
     record: sealer.seal(turnOf(turnId), record),
     ...(fullRecord ? { fullRecord: sealer.seal(turnOf(turnId), fullRecord) } : {}),
-    ...(messages ? { messages: [message(messages[0], 0), message(messages[1], 1)] } : {}),
+    ...(messages ? { messages: [sealed(messages[0], 0), sealed(messages[1], 1)] } : {}),
     openCalls: sealer.sealText(openCalls),
     sealId: sealer.sealId,
   };

@@ -1,14 +1,15 @@
 // How the contents of one session are sealed and opened. Where no keys are set, nothing is sealed, and nothing that is sealed
 // goes through as if it were contents.
 
+import type { Encoded } from '../../chat/encoded.ts';
 import type { Place } from './box.ts';
 
 export interface Sealer {
   /** Of the seal that it works for. */
   readonly sealId: string | undefined;
-  seal(place: Place, contents: Uint8Array): Uint8Array;
+  seal(place: Place, contents: Encoded): Encoded;
   /** Fails with `Unreadable`. */
-  open(place: Place, record: Uint8Array): Uint8Array;
+  open(place: Place, record: Encoded): Encoded;
   /** For what the store compares: the same text is sealed in the same way. An empty one stays empty. */
   sealText(text: string): string;
   /** Fails with `Unreadable`. */
@@ -40,7 +41,8 @@ export const PLAIN: Sealer = {
   sealId: undefined,
   seal: (_place, contents) => contents,
   open(place, record) {
-    if (record[0] === RECORD_VERSION) throw new Unreadable(place, 'is sealed, and no keys are set');
+    if (typeof record !== 'string' && record[0] === RECORD_VERSION)
+      throw new Unreadable(place, 'is sealed, and no keys are set');
     return record;
   },
   sealText: (text) => text,

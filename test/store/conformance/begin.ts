@@ -1,6 +1,7 @@
 // begin: who gets the session, and what comes with it.
 
 import { describe, expect, it } from 'vitest';
+import type { Encoded } from '../../../src/chat/encoded.ts';
 import type { SessionKey } from '../../../src/chat/session.ts';
 import type { SessionStore } from '../../../src/chat/session-store.ts';
 import {
@@ -25,7 +26,7 @@ import {
 import type { Bench } from './bench.ts';
 
 /** What no text codec lets through unharmed, and what a line-based protocol could trip over. */
-const HOSTILE: readonly Uint8Array[] = [
+const HOSTILE: readonly Encoded[] = [
   new Uint8Array(0),
   Uint8Array.from({ length: 256 }, (_, i) => i),
   Uint8Array.of(0xff, 0xfe, 0x00, 0xc3, 0x28),
@@ -34,6 +35,7 @@ const HOSTILE: readonly Uint8Array[] = [
   new Uint8Array(300_000).fill(0x80),
   // Part of a larger buffer: only the part may be kept.
   new Uint8Array(Uint8Array.from([1, 2, 3, 4, 5]).buffer, 1, 3),
+  'text: é, —, 😀, \u0000\r\n',
 ];
 
 export function beginBehaves(bench: Bench): void {

@@ -94,6 +94,13 @@ export function chooseBehaves(bench: Bench): void {
       expect(await store.begin(key, aTurn())).toMatchObject({ outcome: 'begun' });
     });
 
+    it('counts the bytes of a text, and not its characters', async () => {
+      const { store } = bench;
+      const { key, turnId } = await answeredTwice();
+      await store.choose(key, choosing(turnId, 3, { message: 'é, —, 😀' }));
+      expect(await outcomesAtTheLimit(store, key, {}, bench.bytesBeside)).toEqual(['history_full', 'begun']);
+    });
+
     it.each([0, 5, 5000])('counts exactly the bytes of an answer of %i', async (length) => {
       const { store } = bench;
       const { key, turnId } = await answeredTwice();
