@@ -20,21 +20,17 @@ export const NO_ANSWER: Answer = { candidates: [] };
 
 /** Pure: the answer with one more chunk. */
 export function addChunk(answer: Answer, chunk: ModelChunk): Answer {
-  let candidates = answer.candidates;
-  for (const said of chunk.candidates) {
-    const known = candidates.find((candidate) => candidate.index === said.index);
-    const next = known ? { ...known, ...said, parts: joinParts(known.parts, said.parts) } : said;
-    candidates = known
-      ? candidates.map((candidate) => (candidate === known ? next : candidate))
-      : [...candidates, next].sort((a, b) => a.index - b.index);
-  }
-  const { candidates: _candidates, usage, ...rest } = chunk;
-  return {
-    ...answer,
-    ...rest,
-    candidates,
-    ...(usage ? { usage: { ...answer.usage, ...usage } } : {}),
-  };
+  const next = { ...answer, ...chunk, candidates: answer.candidates };
+  if (chunk.usage && answer.usage) next.usage = { ...answer.usage, ...chunk.usage };
+  for (const said of chunk.candidates) next.candidates = addSaid(next.candidates, said);
+  return next;
+}
+
+function addSaid(candidates: readonly AnswerCandidate[], said: CandidateChunk): readonly AnswerCandidate[] {
+  const at = candidates.findIndex(({ index }) => index === said.index);
+  const known = candidates[at];
+  if (!known) return [...candidates, said].sort((a, b) => a.index - b.index);
+  return candidates.with(at, { ...known, ...said, parts: joinParts(known.parts, said.parts) });
 }
 
 export type Verdict =

@@ -79,7 +79,10 @@ export function joinParts(before: readonly Part[], chunk: readonly Part[]): read
   if (!last || !first) return chunk.length === 0 ? before : [...before, ...chunk];
   const joinable = (isPlainText(last) && isPlainText(first)) || (isPlainThought(last) && isPlainThought(first));
   if (!joinable) return [...before, ...chunk];
-  return [...before.slice(0, -1), { ...last, text: `${last.text}${first.text}` }, ...chunk.slice(1)];
+  const joined = { ...last, text: `${last.text}${first.text}` };
+  // As nearly every chunk of a stream.
+  if (before.length === 1 && chunk.length === 1) return [joined];
+  return [...before.slice(0, -1), joined, ...chunk.slice(1)];
 }
 
 const BINARY_OR_CODE = ['inlineData', 'fileData', 'executableCode', 'codeExecutionResult', 'functionCall'] as const;

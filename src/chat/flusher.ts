@@ -113,9 +113,10 @@ export class TurnFlusher {
   /** Something was appended to the log, of that length. */
   note(length: number): void {
     if (this.#isStopped) return;
+    const isFirst = this.#waitingLength === 0;
     this.#waitingLength += length;
     if (this.#waitingLength >= this.#schedule.flushBytes) this.hurry();
-    else this.#schedule.add(this);
+    else if (isFirst) this.#schedule.add(this);
   }
 
   /** What waits is for somebody who may be watching. */

@@ -65,6 +65,11 @@ export class FrameLog implements FrameSource {
     this.#wake();
   }
 
+  protected addOne(frame: Frame): void {
+    this.#frames.push(frame);
+    this.#wake();
+  }
+
   protected finish(): void {
     this.#hasEnded = true;
     this.#wake();

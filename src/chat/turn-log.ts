@@ -8,7 +8,7 @@ export class TurnLog extends FrameLog {
   append(event: TurnEvent): Frame {
     if (this.hasEnded) throw new Error('an event after the end of a turn');
     const frame = encodeFrame(this.epoch, this.lastSeq + 1, event);
-    this.add([frame]);
+    this.addOne(frame);
     return frame;
   }
 

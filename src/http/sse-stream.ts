@@ -60,7 +60,7 @@ class LogWriter {
     { afterSeq, opening }: { readonly afterSeq: number; readonly opening: string },
   ) {
     this.#response = response;
-    this.#body = new Body(response);
+    this.#body = new Body(response, () => this.#resume());
     this.#seq = afterSeq;
     this.#opening = opening;
     this.#log = log;
@@ -70,17 +70,15 @@ class LogWriter {
   run(silentMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const response = this.#response;
-    const onDrain = () => this.#resume();
     const onStall = () => response.destroy();
     const unwatch = this.#log.watch(() => this.#pumpSoon());
     const finish = () => {
       unwatch();
       clearTimeout(this.#heartbeat);
-      response.off('drain', onDrain);
+      this.#body.release();
       response.off('timeout', onStall);
       resolve();
     };
-    response.on('drain', onDrain);
     response.on('timeout', onStall);
     // `close` comes after everything: a finished body, a reset, a destroyed socket.
     response.once('close', finish);
@@ -93,15 +91,15 @@ class LogWriter {
   }
 
   #pump(): void {
-    const response = this.#response;
+    const body = this.#body;
     this.#isPumpDue = false;
-    while (this.#hasMore && !response.writableNeedDrain && !response.destroyed) {
-      this.#body.write(this.#nextPiece());
+    while (body.takesMore && (this.#hasMore || this.#log.hasEnded)) {
+      const piece = this.#nextPiece();
+      if (this.#log.hasEnded && !this.#hasMore) body.end(piece);
+      else body.write(piece);
     }
-    const hasAll = this.#log.hasEnded && !this.#hasMore;
-    if (hasAll && !response.writableNeedDrain && !response.writableEnded) this.#body.end();
     // Blocked, or the last bytes are still waiting: for a client that may have stopped reading.
-    if (response.writableNeedDrain || response.writableEnded) this.#armStall();
+    if (!body.takesMore) this.#armStall();
   }
 
   get #hasMore(): boolean {
@@ -123,7 +121,7 @@ class LogWriter {
   #pumpSoon(): void {
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
-    setImmediate(() => this.#pump());
+    process.nextTick(() => this.#pump());
   }
 
   /** The socket's own timeout sees every byte that leaves, so a slow reader is told from one that has stopped. */
@@ -141,9 +139,8 @@ class LogWriter {
 
   #beatAfter(ms: number): void {
     this.#heartbeat = setTimeout(() => {
-      const { writableNeedDrain, writableEnded } = this.#response;
       // Not while the socket is full: whoever does not read needs no sign of life.
-      if (!writableNeedDrain && !writableEnded) this.#body.write(HEARTBEAT);
+      if (this.#body.takesMore) this.#body.write(HEARTBEAT);
       this.#beatAfter(this.#rules.heartbeatMs);
     }, ms);
   }

@@ -27,70 +27,87 @@ export interface ResponseOptions {
   /** The caller gave a context to answer from, for which this wire has no grounding. */
   readonly isEmulated: boolean;
   /**
-   * All parts of each candidate up to now, by index; grows with every response that is read. Grounding counts bytes
+   * What each candidate has said up to now, by index; grows with every response that is read. Grounding counts bytes
    * from the beginning of the answer, however many chunks ago that was.
    */
-  readonly partsSoFar: Map<number, readonly Part[]>;
+  readonly saidSoFar: Map<number, Said>;
   /** Same for citations: a chunk of a stream brings those of its own text, and the domain keeps the newest list. */
   readonly citationsSoFar: Map<number, readonly Citation[]>;
+}
+
+/** The parts of one candidate: joined when somebody asks for them, which most answers never do. */
+class Said {
+  #joined: readonly Part[] = [];
+  #since: (readonly Part[])[] = [];
+
+  add(parts: readonly Part[]): void {
+    this.#since.push(parts);
+  }
+
+  get parts(): readonly Part[] {
+    this.#joined = this.#since.reduce(joinParts, this.#joined);
+    this.#since = [];
+    return this.#joined;
+  }
 }
 
 /** The options of one answer, before its first response. */
 export function startReading({ groundingSource }: Pick<ModelRequest, 'groundingSource'>): ResponseOptions {
   const isEmulated = groundingSource?.type === 'inlineContext';
   const stripAttribution = groundingSource?.type !== 'inlineContext' && groundingSource?.disableAttribution === true;
-  return { stripAttribution, isEmulated, partsSoFar: new Map(), citationsSoFar: new Map() };
+  return { stripAttribution, isEmulated, saidSoFar: new Map(), citationsSoFar: new Map() };
 }
 
 /** Fails with what an `error` in the value means, or with `model_protocol_error`. */
 export function readResponse(value: unknown, options: ResponseOptions): ModelChunk {
   const body = answerObject(value);
   if (!MARKS.some((mark) => body[mark] !== undefined)) throw protocolError('an object that is no response');
-  const feedback = isObject(body.promptFeedback) ? body.promptFeedback : {};
+  const candidates = objectsIn(body.candidates).map((candidate) => readCandidate(candidate, options));
+  const chunk: Writable<ModelChunk> = { candidates };
+  const blockReason = isObject(body.promptFeedback) ? body.promptFeedback.blockReason : undefined;
+  if (typeof blockReason === 'string' && blockReason !== '') chunk.promptBlockReason = blockReason;
   const usage = readUsage(body.usageMetadata);
-  return {
-    candidates: objectsIn(body.candidates).map((candidate) => readCandidate(candidate, options)),
-    ...(typeof feedback.blockReason === 'string' && feedback.blockReason !== ''
-      ? { promptBlockReason: feedback.blockReason }
-      : {}),
-    ...(usage ? { usage } : {}),
-    ...(typeof body.modelVersion === 'string' ? { modelVersion: body.modelVersion } : {}),
-  };
+  if (usage) chunk.usage = usage;
+  if (typeof body.modelVersion === 'string') chunk.modelVersion = body.modelVersion;
+  return chunk;
 }
 
+/** In the making: field by field, which for every event of every stream is several times as fast as spreading. */
+type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
+
 function readCandidate(candidate: JsonObject, options: ResponseOptions): CandidateChunk {
-  const content = isObject(candidate.content) ? candidate.content : {};
-  const ratings = objectsIn(candidate.safetyRatings);
   const index = readIndex(candidate.index);
+  const parts = isObject(candidate.content) ? objectsIn(candidate.content.parts) : [];
+  const chunk: Writable<CandidateChunk> = { index, parts };
+  const { finishReason } = candidate;
+  if (typeof finishReason === 'string' && finishReason !== '') chunk.finishReason = finishReason;
+  const ratings = objectsIn(candidate.safetyRatings);
+  if (ratings.length > 0) {
+    chunk.safetyRatings = ratings as SafetyRating[];
+    chunk.safetyAttributes = scores(ratings);
+  }
   const said = citationsOf(candidate.citationMetadata);
   const citations = said.length > 0 ? joinCitations(options.citationsSoFar.get(index) ?? [], said) : said;
   if (citations.length > 0) options.citationsSoFar.set(index, citations);
-  const parts = objectsIn(content.parts);
-  const isFirst = !options.partsSoFar.has(index);
-  const allParts = joinParts(options.partsSoFar.get(index) ?? [], parts);
-  options.partsSoFar.set(index, allParts);
-  const grounding = readGrounding(candidate.groundingMetadata, allParts, isFirst, options);
-  return {
-    index,
-    parts,
-    ...(typeof candidate.finishReason === 'string' && candidate.finishReason !== ''
-      ? { finishReason: candidate.finishReason }
-      : {}),
-    ...(ratings.length > 0 ? { safetyRatings: ratings as SafetyRating[], safetyAttributes: scores(ratings) } : {}),
-    ...(citations.length > 0 && !options.stripAttribution ? { citations } : {}),
-    ...(grounding ? { groundingMetadata: grounding } : {}),
-  };
+  if (citations.length > 0 && !options.stripAttribution) chunk.citations = citations;
+  const known = options.saidSoFar.get(index);
+  const all = known ?? new Said();
+  if (!known) options.saidSoFar.set(index, all);
+  all.add(parts);
+  const grounding = readGrounding(candidate.groundingMetadata, all, !known, options);
+  if (grounding) chunk.groundingMetadata = grounding;
+  return chunk;
 }
 
 function readGrounding(
   metadata: unknown,
-  parts: readonly Part[],
+  said: Said,
   isFirst: boolean,
   { stripAttribution, isEmulated }: ResponseOptions,
 ): GroundingMetadata | undefined {
   if (stripAttribution) return isObject(metadata) ? withoutAttribution(metadata) : undefined;
   const mark = isEmulated ? { emulated: true } : {};
-  if (isObject(metadata)) return { ...groundingOf(metadata, parts), ...mark };
+  if (isObject(metadata)) return { ...groundingOf(metadata, said.parts), ...mark };
   return isEmulated && isFirst ? { ...NO_GROUNDING, ...mark } : undefined;
 }
 
@@ -114,19 +131,22 @@ function scores(ratings: readonly JsonObject[]): Readonly<Record<string, number>
   return Object.fromEntries(pairs);
 }
 
-const TOKEN_COUNTS = {
-  promptTokens: 'promptTokenCount',
-  outputTokens: 'candidatesTokenCount',
-  thoughtTokens: 'thoughtsTokenCount',
-  cachedTokens: 'cachedContentTokenCount',
-  totalTokens: 'totalTokenCount',
-} as const satisfies Record<keyof Usage, string>;
+const TOKEN_COUNTS: readonly (readonly [keyof Usage, string])[] = [
+  ['promptTokens', 'promptTokenCount'],
+  ['outputTokens', 'candidatesTokenCount'],
+  ['thoughtTokens', 'thoughtsTokenCount'],
+  ['cachedTokens', 'cachedContentTokenCount'],
+  ['totalTokens', 'totalTokenCount'],
+];
 
 function readUsage(metadata: unknown): Partial<Usage> | undefined {
   if (!isObject(metadata)) return undefined;
-  const counts = Object.entries(TOKEN_COUNTS).flatMap(([name, wire]) => {
+  let usage: Writable<Partial<Usage>> | undefined;
+  for (const [name, wire] of TOKEN_COUNTS) {
     const count = countIn(metadata[wire]);
-    return count === undefined ? [] : [[name, count]];
-  });
-  return counts.length > 0 ? Object.fromEntries(counts) : undefined;
+    if (count === undefined) continue;
+    usage ??= {};
+    usage[name] = count;
+  }
+  return usage;
 }

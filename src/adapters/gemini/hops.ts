@@ -17,15 +17,15 @@ export class Hops {
 
   /** The chunk as one of the whole answer: without candidates that had finished in an earlier hop, its tokens summed up. */
   add(whole: ModelChunk): ModelChunk {
-    const { usage, ...said } = whole;
-    const chunk = this.#isContinued ? { ...said, isContinued: true } : said;
-    const candidates = chunk.candidates.filter(({ index }) => !this.#finished.has(index));
+    const { usage, candidates } = whole;
     for (const { index, finishReason } of candidates) {
       if (finishReason !== undefined && finishReason !== 'CONTINUATION') this.#finishing.add(index);
     }
-    if (!usage) return this.#isContinued ? { ...chunk, candidates } : whole;
-    this.#current = { ...this.#current, ...usage };
-    return { ...chunk, candidates, usage: sum(this.#before, this.#current) };
+    if (usage) this.#current = { ...this.#current, ...usage };
+    if (!this.#isContinued) return whole;
+    const unfinished = candidates.filter(({ index }) => !this.#finished.has(index));
+    const spent = usage ? { usage: sum(this.#before, this.#current) } : {};
+    return { ...whole, candidates: unfinished, isContinued: true, ...spent };
   }
 
   end(): void {

@@ -22,11 +22,11 @@ export class JsonStreamDecoder {
   readonly #limits: DecoderLimits;
   readonly #take: (value: unknown) => void;
   /** The line that has not ended yet, in pieces: joined once, so that a long line costs no repeated copying. */
-  #pieces: string[] = [];
+  readonly #pieces: string[] = [];
   #size = 0;
   /** A CR was the last character: an LF right after it belongs to the same line end. */
   #hasOpenCr = false;
-  #data: string[] = [];
+  readonly #data: string[] = [];
   #bare: string[] = [];
   #array: JsonArraySplitter | undefined;
 
@@ -36,20 +36,21 @@ export class JsonStreamDecoder {
   }
 
   push(bytes: Uint8Array): void {
-    this.#feed(this.#decode(() => this.#utf8.push(bytes)));
+    this.#feed(this.#decode(bytes));
   }
 
   end(): void {
-    this.#decode(() => this.#utf8.end());
+    this.#decode(undefined);
     if (this.#array) throw protocolError('an array that has no end');
     this.#endLine();
     this.#endBlock();
     if (this.#bare.length > 0) this.#takeBare();
   }
 
-  #decode<Text>(decode: () => Text): Text {
+  /** Without bytes: nothing may be left of the ones before. */
+  #decode(bytes: Uint8Array | undefined): string {
     try {
-      return decode();
+      return bytes ? this.#utf8.push(bytes) : this.#utf8.end();
     } catch (cause) {
       throw protocolError('bytes that are not UTF-8', cause);
     }
@@ -58,18 +59,18 @@ export class JsonStreamDecoder {
   #feed(text: string): void {
     let start = this.#hasOpenCr && text.startsWith('\n') ? 1 : 0;
     if (text !== '') this.#hasOpenCr = false;
-    const lineEnd = /\r\n|\n|\r/g;
+    const ends = new LineEnds(text);
     while (start < text.length) {
       if (this.#array || this.#isArrayAt(text, start)) {
         start = this.#feedArray(text, start);
         continue;
       }
-      lineEnd.lastIndex = start;
-      const match = lineEnd.exec(text);
-      if (!match) break;
-      this.#add(text.slice(start, match.index));
-      start = match.index + match[0].length;
-      this.#hasOpenCr = match[0] === '\r' && start === text.length;
+      const end = ends.after(start);
+      if (end === -1) break;
+      this.#add(text.slice(start, end));
+      const isCr = text[end] === '\r';
+      start = end + (isCr && text[end + 1] === '\n' ? 2 : 1);
+      this.#hasOpenCr = isCr && end + 1 === text.length;
       this.#endLine();
     }
     this.#add(text.slice(start));
@@ -104,7 +105,7 @@ export class JsonStreamDecoder {
 
   #endLine(): void {
     const line = this.#pieces.length === 1 ? (this.#pieces[0] ?? '') : this.#pieces.join('');
-    this.#pieces = [];
+    this.#pieces.length = 0;
     if (line === '') this.#endBlock();
     else if (line.startsWith('data:')) {
       // An event beside bare text: the text was complete by itself, or it is garbage.
@@ -117,8 +118,8 @@ export class JsonStreamDecoder {
   #endBlock(): void {
     if (this.#bare.length === 0) this.#size = 0;
     if (this.#data.length === 0) return;
-    const text = this.#data.join('\n');
-    this.#data = [];
+    const text = this.#data.length === 1 ? (this.#data[0] ?? '') : this.#data.join('\n');
+    this.#data.length = 0;
     this.#take(parseJson(text));
   }
 
@@ -127,5 +128,23 @@ export class JsonStreamDecoder {
     this.#bare = [];
     this.#size = 0;
     this.#take(parseJson(text));
+  }
+}
+
+/** Where the lines of a text end, whichever of the two characters ends them; each is looked for once. */
+class LineEnds {
+  readonly #text: string;
+  #lf = -2;
+  #cr = -2;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The first one at or after `start`, which never goes back; -1 when there is none. */
+  after(start: number): number {
+    if (this.#lf !== -1 && this.#lf < start) this.#lf = this.#text.indexOf('\n', start);
+    if (this.#cr !== -1 && this.#cr < start) this.#cr = this.#text.indexOf('\r', start);
+    return this.#lf === -1 || (this.#cr !== -1 && this.#cr < this.#lf) ? this.#cr : this.#lf;
   }
 }

@@ -20,9 +20,9 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Over the text, before anything is built from it; what is short cannot be deep. */
+/** Over the text, before anything is built from it; what is short cannot be deep, nor what opens little. */
 function isDeep(text: string): boolean {
-  if (text.length < 2 * DEPTH_MAX) return false;
+  if (text.length < 2 * DEPTH_MAX || !opensMuch(text)) return false;
   let depth = 0;
   let isInString = false;
   for (let i = 0; i < text.length; i += 1) {
@@ -35,6 +35,18 @@ function isDeep(text: string): boolean {
       depth += 1;
       if (depth > DEPTH_MAX) return true;
     } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) depth -= 1;
+  }
+  return false;
+}
+
+/** Strings are not told apart: then it is looked at closer. */
+function opensMuch(text: string): boolean {
+  let count = 0;
+  for (const opening of ['{', '[']) {
+    for (let at = text.indexOf(opening); at !== -1; at = text.indexOf(opening, at + 1)) {
+      count += 1;
+      if (count > DEPTH_MAX) return true;
+    }
   }
   return false;
 }

@@ -21,9 +21,9 @@ export class Utf8Stream {
     return text.startsWith(MARK) ? text.slice(1) : text;
   }
 
-  /** Fails with a TypeError when a character has no end. */
-  end(): void {
-    decoder.decode(this.#rest);
+  /** What is left, which is nothing. Fails with a TypeError when a character has no end. */
+  end(): string {
+    return decoder.decode(this.#rest);
   }
 }
 
