@@ -6,6 +6,7 @@ import { ChatSession } from './chat-session.ts';
 import type { Idempotency } from './claim.ts';
 import { openCalls } from './content.ts';
 import { settledWindow } from './context-window.ts';
+import { bytesIn } from './encoded.ts';
 import { ChatError, invalidField } from './errors.ts';
 import { checkNaming } from './permissions.ts';
 import { presentSession } from './present-session.ts';
@@ -44,28 +45,31 @@ export class ChatSessions {
     const window = contextWindow ? { contextWindow: settledWindow(contextWindow) } : {};
     const config: SessionConfig = { ...fields, model, ...window };
     checkDefaults(config);
-    const { chatLimits, newId, permissions, store } = this.#deps;
+    const { chatLimits, known, newId, permissions, store } = this.#deps;
     checkNaming(config, owner, permissions);
     const contents = messageHistory ?? [];
     checkBrought({ contents, path: '/messageHistory' }, this.#deps);
     const messages = broughtMessages(contents, model, this.#deps);
     const encoded = messages.map(encodeMessage);
-    const bytes = encoded.reduce((sum, message) => sum + message.length, 0);
+    const bytes = encoded.reduce((sum, message) => sum + bytesIn(message), 0);
     if (encoded.length > chatLimits.historyMessagesMax || bytes > chatLimits.historyBytesMax) {
       throw new ChatError('history_full', `A history holds at most ${chatLimits.historyMessagesMax} messages.`);
     }
-    const stored = await store.create(
-      { owner, sessionId: id ?? newId() },
-      {
-        config: encodeLimitedConfig(config, chatLimits.configBytesMax),
-        ttlS: ttl ?? chatLimits.sessionTtlS,
-        messages: encoded,
-        openCalls: openCalls(messages.at(-1)),
-        attempt: newId(),
-        ...sessionsMaxOf(chatLimits),
-        ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
-      },
-    );
+    const key = { owner, sessionId: id ?? newId() };
+    const stored = await store.create(key, {
+      config: encodeLimitedConfig(config, chatLimits.configBytesMax),
+      ttlS: ttl ?? chatLimits.sessionTtlS,
+      messages: encoded,
+      openCalls: openCalls(messages.at(-1)),
+      attempt: newId(),
+      ...sessionsMaxOf(chatLimits),
+      ...(idempotency ? { idempotency: { ...idempotency, ttlMs: IDEMPOTENCY_TTL_MS } } : {}),
+    });
+    // Its first turn is about to come. Under an idempotency key it may be one that was made before, with other ids.
+    if (!idempotency && stored.version === 1) {
+      const weight = bytesIn(stored.config) + bytes;
+      known.keep(key, { epoch: stored.epoch, version: stored.version, config, history: messages, bytes: weight });
+    }
     return presentSession(stored, this.#deps.clock.now());
   }
 

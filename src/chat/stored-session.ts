@@ -11,6 +11,8 @@ export interface StoredSession {
   readonly createTimeMs: number;
   readonly updateTimeMs: number;
   readonly version: number;
+  /** That the last turn began with, or the session if there was none. */
+  readonly epoch: number;
   readonly messageCount: number;
   readonly usage: Usage;
   readonly running?: RunningMark;

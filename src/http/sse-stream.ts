@@ -42,6 +42,15 @@ export function streamLog(
   return new LogWriter(response, log, rules, { afterSeq, opening }).run(silentMs);
 }
 
+/** The pumps of all streams that have something to write: after everything that was read in this turn of the event loop. */
+let due: (() => void)[] = [];
+
+function pumpDue(): void {
+  const pumps = due;
+  due = [];
+  for (const pump of pumps) pump();
+}
+
 class LogWriter {
   readonly #response: ServerResponse;
   readonly #body: Body;
@@ -121,7 +130,7 @@ class LogWriter {
   #pumpSoon(): void {
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
-    process.nextTick(() => this.#pump());
+    if (due.push(() => this.#pump()) === 1) setImmediate(pumpDue);
   }
 
   /** The socket's own timeout sees every byte that leaves, so a slow reader is told from one that has stopped. */

@@ -36,6 +36,31 @@ function textsOf(scene: ChatScene): readonly unknown[] {
   return scene.model.call.request.contents.flatMap(({ parts }) => parts.map(({ text }) => text));
 }
 
+const BROUGHT = [
+  { author: 'user', parts: [{ text: 'zero' }] },
+  { author: 'bot', parts: [{ text: 'said' }] },
+] as const;
+
+describe('a session that this process has made', () => {
+  it('is not read for its first turn, with the history that it was made with', async () => {
+    const { asked, storeAsSeen } = watched();
+    const scene = new ChatScene({ storeAsSeen });
+    await scene.session({ messageHistory: BROUGHT });
+    await say(scene, 'one', 'two');
+    expect(asked).toEqual(['begin, no messages']);
+    expect(textsOf(scene)).toEqual(['zero', 'said', 'one']);
+    expect((await scene.history()).map(({ content }) => content)).toEqual(['zero', 'said', 'one', 'two']);
+  });
+
+  it('is read for its first turn when it was made under an idempotency key, which may have made it before', async () => {
+    const { asked, storeAsSeen } = watched();
+    const scene = new ChatScene({ storeAsSeen });
+    await scene.session({ messageHistory: BROUGHT }, { key: 'k', fingerprint: 'f' });
+    await say(scene, 'one', 'two');
+    expect(asked).toEqual(['read', 'begin, 2 messages']);
+  });
+});
+
 describe('a session that this process has answered in', () => {
   it('is not read again for its next turn', async () => {
     const { asked, storeAsSeen } = watched();

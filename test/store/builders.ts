@@ -8,6 +8,7 @@ import { ChatError, type ProblemCode } from '../../src/chat/errors.ts';
 import type { ChooseCandidate, ImportMessages, RewindSession } from '../../src/chat/history-store.ts';
 import type { SessionKey } from '../../src/chat/session.ts';
 import type { CreateSession, SessionStore, UpdateSession } from '../../src/chat/session-store.ts';
+import type { StoredSession } from '../../src/chat/stored-session.ts';
 import { REAPER_SEQ } from '../../src/chat/turn-event.ts';
 import type { EventBatch, FinishTurn, ReapTurn } from '../../src/chat/turn-store.ts';
 import { until } from '../support/until.ts';
@@ -215,9 +216,14 @@ export async function logOf(store: SessionStore, key: SessionKey, epoch: number,
   return (await store.readFrames(key, epoch, afterSeq)).map(({ frames }) => plain(frames)).join('');
 }
 
-/** Everything of a session that a step may have changed, to be compared before and after. */
+/** A session to be compared, whatever its configuration came as. */
+export function shown(stored: StoredSession | undefined): unknown {
+  return stored && { ...stored, config: plain(stored.config) };
+}
+
+/** Everything of a session that a step may have changed, to be compared before and after; the time and its epochs go on. */
 export async function stateOf(store: SessionStore, key: SessionKey): Promise<unknown> {
-  const { updateTimeMs: _updateTimeMs, ...session } = await store.read(key);
+  const { updateTimeMs: _updateTimeMs, epoch: _epoch, ...session } = await store.read(key);
   return { ...session, config: plain(session.config), history: await historyOf(store, key) };
 }
 

@@ -6,6 +6,7 @@ import { MemorySessionStore } from '../../src/adapters/memory/memory-session-sto
 import type { ChatDependencies, ChatLimits } from '../../src/chat/chat-dependencies.ts';
 import type { ChatSession } from '../../src/chat/chat-session.ts';
 import { ChatSessions } from '../../src/chat/chat-sessions.ts';
+import type { Idempotency } from '../../src/chat/claim.ts';
 import type { Message } from '../../src/chat/content.ts';
 import type { Encoded } from '../../src/chat/encoded.ts';
 import type { ChatError, Problem, TurnAddress } from '../../src/chat/errors.ts';
@@ -21,6 +22,7 @@ import { reapTurn } from '../../src/chat/reap-turn.ts';
 import { decodeMessage, decodeTurn } from '../../src/chat/records.ts';
 import type { RunningTurn } from '../../src/chat/running-turn.ts';
 import { RunningTurns } from '../../src/chat/running-turns.ts';
+import type { NewSession } from '../../src/chat/session.ts';
 import type { SessionStore } from '../../src/chat/session-store.ts';
 import type { Turn } from '../../src/chat/turn.ts';
 import type { TurnDependencies, TurnFacts, TurnLimits } from '../../src/chat/turn-plan.ts';
@@ -136,8 +138,8 @@ export class ChatScene {
   }
 
   /** A new session with the id `s`. */
-  async session(): Promise<ChatSession> {
-    await this.sessions.create('alice', { id: 's' });
+  async session(given: Omit<NewSession, 'id'> = {}, idempotency?: Idempotency): Promise<ChatSession> {
+    await this.sessions.create('alice', { id: 's', ...given }, idempotency);
     return this.open();
   }
 

@@ -125,6 +125,7 @@ export function presentStored(sessionId: string, session: MemorySession): Stored
     createTimeMs: session.createTimeMs,
     updateTimeMs: session.updateTimeMs,
     version: session.version,
+    epoch: session.epoch,
     messageCount: session.history.length,
     usage: session.used.usage,
     ...(running

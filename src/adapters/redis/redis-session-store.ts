@@ -21,7 +21,7 @@ import { RedisTurns, type StoreRules } from './redis-turns.ts';
 import { SCRIPTS } from './scripts.ts';
 import { SessionAccess } from './session-access.ts';
 import { SessionList } from './session-list.ts';
-import { number, readStored, text } from './stored-session.ts';
+import { number, readStored, storedNew, text } from './stored-session.ts';
 
 export interface RedisRules extends StoreRules {
   readonly rateWindow: RateWindow;
@@ -52,7 +52,7 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
     const claimed = { ...key, sessionId };
     const attempt = idempotency ? attemptOf(idempotency) : session.attempt;
     await this.#admit(claimed, session, attempt);
-    const [outcome] = await this.access.run(SCRIPTS.create, claimed, [
+    const [outcome, timeMs, epoch] = await this.access.run(SCRIPTS.create, claimed, [
       attempt,
       config,
       ttlS * 1000,
@@ -61,6 +61,10 @@ export class RedisSessionStore extends RedisTurns implements SessionStore {
       seal?.wrappedKey ?? '',
       ...messages,
     ]);
+    if (outcome === 'MADE') {
+      const times = { timeMs: number(timeMs), epoch: number(epoch) };
+      return this.own.list.noted(claimed, storedNew(sessionId, session, times));
+    }
     if (outcome === 'OK') return this.#readAndNote(claimed);
     if (idempotency) this.#creations.forgetSoon(key.owner, attempt);
     throw sessionExists();

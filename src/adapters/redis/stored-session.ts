@@ -1,6 +1,8 @@
 // The meta hash of a session, read field by field.
 
+import type { CreateSession } from '../../chat/session-store.ts';
 import type { StoredSession } from '../../chat/stored-session.ts';
+import { NO_SUMS } from '../../chat/usage-sums.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { SCRIPTS } from './scripts.ts';
 
@@ -57,10 +59,31 @@ function storedOf(
     createTimeMs: number(ctime),
     updateTimeMs: number(utime),
     version: number(version),
+    epoch: number(epoch),
     messageCount: number(count),
     usage: { promptTokens, outputTokens, thoughtTokens, cachedTokens, totalTokens },
     ...(turn ? { running: { turnId: text(turn), epoch: number(epoch), leaseUntilMs: number(lease) + aheadMs } } : {}),
     ...(seal ? { seal: { id: text(seal), wrappedKey: wrappedKey ?? new Uint8Array() } } : {}),
+  };
+}
+
+/** Of a session that has just been made. */
+export function storedNew(
+  sessionId: string,
+  { config, ttlS, messages, seal }: CreateSession,
+  { epoch, timeMs }: { readonly epoch: number; readonly timeMs: number },
+): StoredSession {
+  return {
+    sessionId,
+    config,
+    ttlS,
+    createTimeMs: timeMs,
+    updateTimeMs: timeMs,
+    version: 1,
+    epoch,
+    messageCount: messages.length,
+    usage: NO_SUMS.usage,
+    ...(seal ? { seal } : {}),
   };
 }
 

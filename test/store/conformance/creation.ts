@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { CreateSession } from '../../../src/chat/session-store.ts';
 import type { StoredSession } from '../../../src/chat/stored-session.ts';
 import { until } from '../../support/until.ts';
-import { aChange, aKey, anImport, aSession, commitTurn, refusalOf } from '../builders.ts';
+import { aChange, aKey, anImport, aSession, commitTurn, refusalOf, shown } from '../builders.ts';
 import type { Bench } from './bench.ts';
 
 export function creationBehaves(bench: Bench): void {
@@ -24,8 +24,8 @@ export function creationBehaves(bench: Bench): void {
       const key = aKey();
       const made = await store.create(key, keyed());
       expect(made.sessionId).toBe(key.sessionId);
-      expect(await other.create(anotherOf(key.owner), keyed())).toEqual(made);
-      expect((await store.list(key.owner, 10)).items).toEqual([made]);
+      expect(shown(await other.create(anotherOf(key.owner), keyed()))).toEqual(shown(made));
+      expect((await store.list(key.owner, 10)).items.map(shown)).toEqual([shown(made)]);
     });
 
     it('answers with the session as it has become', async () => {
@@ -128,7 +128,7 @@ export function creationBehaves(bench: Bench): void {
       const { store } = bench;
       const key = aKey();
       const made = await store.create(key, keyed());
-      expect(await recall(key.owner)).toEqual(made);
+      expect(shown(await recall(key.owner))).toEqual(shown(made));
       await store.importMessages(key, anImport(['a'], 1));
       expect(await recall(key.owner)).toEqual(await store.read(key));
       expect(await recall(key.owner)).toMatchObject({ version: 2, messageCount: 1 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { until } from '../../support/until.ts';
-import { aChange, aKey, aSession, commitTurn, isGone, refusalOf } from '../builders.ts';
+import { aChange, aKey, aSession, commitTurn, isGone, refusalOf, shown } from '../builders.ts';
 import type { Bench } from './bench.ts';
 
 export function roomBehaves(bench: Bench): void {
@@ -71,7 +71,7 @@ export function roomBehaves(bench: Bench): void {
       const key = aKey();
       const keyed = { ...limited(1), idempotency: { key: 'k', fingerprint: 'f', ttlMs: 60_000 } };
       const made = await store.create(key, keyed);
-      expect(await other.create(anotherOf(key.owner), keyed)).toEqual(made);
+      expect(shown(await other.create(anotherOf(key.owner), keyed))).toEqual(shown(made));
       expect(await refusalOf(other.create(key, limited(1)))).toBe('session_exists');
     });
 

@@ -2,7 +2,7 @@
 -- KEYS[1] meta  KEYS[2] history  KEYS[3] events  KEYS[4] turns  KEYS[5] ledger  KEYS[6] newest  KEYS[7] idem  KEYS[8] queue
 -- ARGV[1] attempt, or what it was asked for under a key  ARGV[2] config  ARGV[3] ttl ms  ARGV[4] open calls
 -- ARGV[5] id of its seal, or empty  ARGV[6] its wrapped key  ARGV[7..] messages (opaque bytes)
--- Returns {OK, create time ms} (also when the same attempt has made it) | {EXISTS}
+-- Returns {MADE, create time ms, epoch} | {OK}: the same attempt has made it before | {EXISTS}
 
 local created = redis.call('HMGET', KEYS[1], 'made', 'ctime')
 if created[2] then
@@ -25,4 +25,4 @@ if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'seal', ARGV[5], 'sealkey', AR
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
 for i = 7, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[i]) end
 expire(tonumber(ARGV[3]), KEYS[1], KEYS[2])
-return {'OK', ms}
+return {'MADE', ms, digits(us)}
