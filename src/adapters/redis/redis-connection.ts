@@ -1,7 +1,7 @@
 // The way to Redis: options spelled out, a timer on every command, foreign errors translated once.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cluster, type Redis } from 'ioredis';
+import { Cluster, Command, type Redis } from 'ioredis';
 import { ChatError } from '../../chat/errors.ts';
 import { gatherWrites } from './gathered-writes.ts';
 import { connect, connectSubscriber, type RedisConfig } from './redis-client.ts';
@@ -92,30 +92,33 @@ export class RedisConnection {
     }
   }
 
-  async #send(command: string, args: readonly RedisArgument[]): Promise<unknown> {
+  async #send(name: string, args: readonly RedisArgument[]): Promise<unknown> {
     if (this.#client instanceof Cluster && this.#client.status !== 'ready') {
       throw new ChatError('store_unavailable', 'The store of sessions cannot be reached.');
     }
     const sendable = args.map((arg) => (arg instanceof Uint8Array ? asBuffer(arg) : arg));
-    return this.#client.callBuffer(command, ...sendable);
+    // As its `callBuffer` does, which goes through the list of arguments three times more.
+    return this.#client.sendCommand(new Command(name, sendable, { replyEncoding: null }));
   }
 
   /**
    * ioredis has promises that never settle (redis/ioredis#2193) and retries longer than a client waits, so every
    * command has a timer of its own. The command may still be executed later: every write is safe to be repeated.
    */
-  async #timed(reply: Promise<unknown>): Promise<unknown> {
-    const timeout = Promise.withResolvers<never>();
+  #timed(reply: Promise<unknown>): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timer = setTimeout(() => {
-      timeout.reject(new ChatError('store_unavailable', 'The store of sessions did not answer in time.'));
+      reject(new ChatError('store_unavailable', 'The store of sessions did not answer in time.'));
     }, this.#timeoutMs);
-    try {
-      return await Promise.race([reply, timeout.promise]);
-    } catch (error) {
-      throw translate(error);
-    } finally {
+    const settle = (how: () => void) => {
       clearTimeout(timer);
-    }
+      how();
+    };
+    reply.then(
+      (value) => settle(() => resolve(value)),
+      (error) => settle(() => reject(translate(error))),
+    );
+    return promise;
   }
 }
 
