@@ -80,7 +80,9 @@ export const REAPER_SEQ = 2 ** 32 - 1;
  * raw line ends, so `data` is always one line and nothing can break out of the frame.
  */
 export function encodeFrame(epoch: number, seq: number, event: TurnEvent): Frame {
-  return { seq, text: `id: ${epoch}-${seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event.data)}\n\n` };
+  const data = JSON.stringify(event.data);
+  // Joined, and not added up: a string that is added up keeps its pieces, which are larger than a small frame.
+  return { seq, text: ['id: ', epoch, '-', seq, '\nevent: ', event.type, '\ndata: ', data, '\n\n'].join('') };
 }
 
 /** Frames in one piece, as the store keeps a batch of them. */
