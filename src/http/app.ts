@@ -41,7 +41,7 @@ import { regenerate } from './turns/regenerate.ts';
 import { regenerateStream } from './turns/regenerate-stream.ts';
 import { streamTurn } from './turns/stream-turn.ts';
 import { getUsage } from './usage/get-usage.ts';
-import { validatorCompiler } from './validation.ts';
+import { compileValidator } from './validation.ts';
 
 export interface ServerRules {
   readonly headersTimeoutMs: number;
@@ -99,7 +99,7 @@ const ROUTES = [
 
 export async function buildApp(options: AppOptions): Promise<Edge> {
   const app = newServer(options);
-  app.setValidatorCompiler(validatorCompiler());
+  app.setValidatorCompiler(compileValidator);
   // Answers are made by us: a serializer that drops what its schema does not list would change them.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   // In the order in which requests meet them: how they are framed, what browsers need also on refusals, their shape, who calls.

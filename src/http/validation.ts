@@ -1,7 +1,7 @@
 // Validation of what comes in. Nothing of a body is coerced, filled in or taken away: what does not fit is refused,
 // and every bad field is named.
 
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { Ajv, type ErrorObject } from 'ajv';
 import type { FastifySchema, FastifySchemaCompiler } from 'fastify';
 import { ChatError, type FieldError } from '../chat/errors.ts';
 import { COMPONENTS } from './schemas/components.ts';
@@ -9,14 +9,31 @@ import { COMPONENTS } from './schemas/components.ts';
 /** A list of errors helps up to a point. */
 const FIELD_ERRORS_MAX = 50;
 
-export function validatorCompiler(): FastifySchemaCompiler<FastifySchema> {
-  const first = newAjv({ coerceTypes: false, allErrors: false });
-  const all = newAjv({ coerceTypes: false, allErrors: true });
-  // Queries, paths and headers are text: numbers in them have to be read as such.
-  const forText = newAjv({ coerceTypes: true, allErrors: true });
-  return ({ schema, httpPart }) => {
-    if (httpPart !== 'body') return forText.compile(schema as object);
-    return bodyValidator(first.compile(schema as object), all.compile(schema as object));
+type Validator = ReturnType<FastifySchemaCompiler<FastifySchema>>;
+
+/** By what is validated and its schema: most routes share theirs, and to compile them is most of a start. */
+const compiled = new Map<string, Validator>();
+
+export const compileValidator: FastifySchemaCompiler<FastifySchema> = ({ schema, httpPart }) => {
+  const isBody = httpPart === 'body';
+  const name = `${isBody ? 'body' : 'text'} ${JSON.stringify(schema)}`;
+  const known = compiled.get(name);
+  if (known) return known;
+  const validator = isBody ? bodyValidator(schema as object) : forText().compile(schema as object);
+  compiled.set(name, validator);
+  return validator;
+};
+
+const first = once(() => newAjv({ coerceTypes: false, allErrors: false }));
+const all = once(() => newAjv({ coerceTypes: false, allErrors: true }));
+/** Queries, paths and headers are text: numbers in them have to be read as such. */
+const forText = once(() => newAjv({ coerceTypes: true, allErrors: true }));
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }
 
@@ -24,11 +41,15 @@ export function validatorCompiler(): FastifySchemaCompiler<FastifySchema> {
  * All bad fields of a body are told, but not of one that is large: a list of a million wrong items would make a million
  * errors, and seconds and gigabytes of them.
  */
-function bodyValidator(first: ValidateFunction, all: ValidateFunction) {
+function bodyValidator(schema: object): Validator {
+  const stopsAtFirst = first().compile(schema);
+  // Not before a body is bad.
+  const collects = once(() => all().compile(schema));
   return (body: unknown) => {
-    if (first(body)) return { value: body };
-    if (isSmall(body)) all(body);
-    return { error: (isSmall(body) ? all.errors : first.errors) ?? [] };
+    if (stopsAtFirst(body)) return { value: body };
+    const validate = isSmall(body) ? collects() : stopsAtFirst;
+    validate(body);
+    return { error: validate.errors ?? [] };
   };
 }
 
@@ -61,6 +82,7 @@ function newAjv({ coerceTypes, allErrors }: { coerceTypes: boolean; allErrors: b
     strictNumbers: true,
     validateFormats: false,
     addUsedSchema: false,
+    code: { optimize: false },
   });
   for (const component of COMPONENTS) ajv.addSchema(component as object, component.$id);
   return ajv;

@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RedisConfig } from '../../src/adapters/redis/redis-client.ts';
 import { RedisSeals } from '../../src/adapters/redis/redis-seals.ts';
+import type { SessionStore } from '../../src/chat/session-store.ts';
 import { keysUnder, openRedisStore, type RedisTarget, sweep, uniquePrefix } from '../support/redis-stores.ts';
 import {
   type RedisCluster,
@@ -39,19 +40,21 @@ const configOf = (target: RedisTarget, keyPrefix: string): RedisConfig => {
   return { target, ...REDIS_USER, keyPrefix, commandTimeoutMs: 5000 };
 };
 
+/** Two stores for all tests, emptied after each of them: to open them takes a Cluster longer than most tests. */
 function makeStores(target: () => RedisTarget, clients: () => readonly Redis[]): MakeStore {
+  const prefix = uniquePrefix();
+  let opened: Promise<readonly [SessionStore, SessionStore]> | undefined;
+  const open = () => openRedisStore(configOf(target(), prefix), CONFORMANCE_RULES);
+  afterAll(async () => {
+    for (const store of (await opened) ?? []) await store.close();
+  });
   return async () => {
-    const prefix = uniquePrefix();
-    const config = configOf(target(), prefix);
-    const [store, other] = await Promise.all([
-      openRedisStore(config, CONFORMANCE_RULES),
-      openRedisStore(config, CONFORMANCE_RULES),
-    ]);
+    opened ??= Promise.all([open(), open()]);
+    const [store, other] = await opened;
     return {
       store,
       other,
       async close() {
-        await Promise.all([store.close(), other.close()]);
         return (await Promise.all(clients().map((client) => sweep(client, prefix)))).flat();
       },
     };
