@@ -74,7 +74,7 @@ export async function compose(config: Config, logger: FastifyBaseLogger): Promis
     schedule: new FlushSchedule(clock, {
       flushMs: env.LOG_FLUSH_MS,
       quietFlushMs: env.LOG_FLUSH_QUIET_MS,
-      flushBytes: env.LOG_FLUSH_BYTES,
+      flushLength: env.LOG_FLUSH_BYTES,
     }),
     describe: turnProblem(paths),
     limits: {

@@ -127,7 +127,7 @@ async function beginAdmitted(
   }
 }
 
-/** As the session is known from its last turn; `undefined` when it is not, or is not what it was. */
+/** As this process knows the session; `undefined` when it is not, or is not what it was. */
 async function claimKnown(key: SessionKey, send: Send | SendAgain, making: Making, deps: ChatDependencies) {
   const known = 'again' in send ? undefined : deps.known.find(key);
   if (!known || 'again' in send) return undefined;

@@ -68,7 +68,7 @@ export class ChatSessions {
     // Its first turn is about to come. Under an idempotency key it may be one that was made before, with other ids.
     if (!idempotency && stored.version === 1) {
       const weight = bytesIn(stored.config) + bytes;
-      known.keep(key, { epoch: stored.epoch, version: stored.version, config, history: messages, bytes: weight });
+      known.keepNew(key, { epoch: stored.epoch, version: stored.version, config, history: messages, bytes: weight });
     }
     return presentSession(stored, this.#deps.clock.now());
   }

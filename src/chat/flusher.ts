@@ -16,7 +16,7 @@ export interface FlushRules {
   /** While nobody does: what a producer that dies takes along, and what a viewer who comes then waits for, at most. */
   readonly quietFlushMs: number;
   /** A turn with so much waiting does not wait any longer. In UTF-16 units, which most texts have one of for a byte. */
-  readonly flushBytes: number;
+  readonly flushLength: number;
 }
 
 /** Not at once: a turn that ends by then needs no flush, since its end brings everything. */
@@ -52,13 +52,13 @@ class Due {
 }
 
 export class FlushSchedule {
-  readonly flushBytes: number;
+  readonly flushLength: number;
   readonly #soon: Due;
   readonly #watched: Due;
   readonly #quiet: Due;
 
-  constructor(clock: Clock, { flushMs, quietFlushMs, flushBytes }: FlushRules) {
-    this.flushBytes = flushBytes;
+  constructor(clock: Clock, { flushMs, quietFlushMs, flushLength }: FlushRules) {
+    this.flushLength = flushLength;
     this.#soon = new Due(clock, Math.min(SOON_MS, flushMs));
     this.#watched = new Due(clock, flushMs);
     this.#quiet = new Due(clock, Math.max(flushMs, quietFlushMs));
@@ -115,7 +115,7 @@ export class TurnFlusher {
     if (this.#isStopped) return;
     const isFirst = this.#waitingLength === 0;
     this.#waitingLength += length;
-    if (this.#waitingLength >= this.#schedule.flushBytes) this.hurry();
+    if (this.#waitingLength >= this.#schedule.flushLength) this.hurry();
     else if (isFirst) this.#schedule.add(this);
   }
 

@@ -88,11 +88,11 @@ async function copyMessages(
   const copies: Encoded[] = [];
   let last: KeptMessage | undefined;
   for (let start = 0; start < messageCount; start += MESSAGES_READ) {
-    for (const bytes of await store.readMessages(key, {
+    for (const record of await store.readMessages(key, {
       start,
       count: Math.min(MESSAGES_READ, messageCount - start),
     })) {
-      last = decodeMessage(bytes);
+      last = decodeMessage(record);
       const { turnId: _turnId, ...message } = last;
       copies.push(encodeMessage(message));
       if (last.id === atMessageId) return { copies, last };

@@ -1,4 +1,4 @@
-// Sessions as this process knows them from their last turns: the next turn of one needs neither its configuration nor its
+// Sessions as this process knows them from their last turns, or since it made them: the next turn of one needs neither its configuration nor its
 // history from the store, if the store says that nothing has happened since. Only a copy: whatever is forgotten is read again.
 
 import type { Clock } from './clock.ts';
@@ -48,6 +48,11 @@ export class KnownSessions {
 
   find(key: SessionKey): KnownSession | undefined {
     return this.#kept.get(addressOf(key))?.session;
+  }
+
+  /** After it was made: if there is room. A session that nobody may ever use pushes out nobody. */
+  keepNew(key: SessionKey, session: KnownSession): void {
+    if (this.#bytes + sizeOf(session) <= this.#rules.bytesMax) this.keep(key, session);
   }
 
   /** After a turn. What is larger than a share of the room is not kept: it would push out everybody else. */

@@ -1,5 +1,5 @@
 // The port to the store of sessions. It speaks of sessions and turns, not of a database: every call is one atomic
-// step, and idempotent under a resend of the same call. Contents are opaque bytes to it (they may be encrypted);
+// step, and idempotent under a resend of the same call. Contents are opaque to it (they may be encrypted);
 // only what it needs to keep order is in the clear: versions, counts, times, ids, states, token sums.
 //
 // Every call may fail with `store_unavailable` (nothing is known of the outcome) and, unless it says otherwise,

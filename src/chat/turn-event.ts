@@ -85,7 +85,7 @@ export function encodeFrame(epoch: number, seq: number, event: TurnEvent): Frame
   return { seq, text: ['id: ', epoch, '-', seq, '\nevent: ', event.type, '\ndata: ', data, '\n\n'].join('') };
 }
 
-/** Frames in one piece, as the store keeps a batch of them. */
+/** Frames in one piece, as the store keeps a batch of them: added up, since it is about to be written. */
 export function joinFrames(frames: readonly Frame[]): string {
   let joined = '';
   for (const { text } of frames) joined += text;

@@ -29,7 +29,9 @@ export class Body {
   /** Not when it would wait in memory, after the end, or when there is nobody any more. */
   get takesMore(): boolean {
     const { destroyed, writableEnded, writableNeedDrain } = this.#response;
-    return !destroyed && !writableEnded && !writableNeedDrain && !this.#socket?.writableNeedDrain;
+    if (destroyed || writableEnded || writableNeedDrain) return false;
+    // A client that closes its half has Node close the other one, with what still waits; more would destroy that.
+    return !this.#socket || (this.#socket.writable && !this.#socket.writableNeedDrain);
   }
 
   write(text: string): void {
@@ -53,7 +55,7 @@ export class Body {
     const chunk = text === '' ? '' : `${bytes.toString(16)}${CRLF}${text}${CRLF}`;
     const piece = this.#isChunked ? chunk + after : text;
     if (piece === '') return;
-    // Most is ASCII, which Node writes from the stack, and three times as much of it.
+    // Most is ASCII, of which Node writes three times as much without memory of its own.
     const encoding = bytes === text.length ? 'latin1' : 'utf8';
     if (this.#socket) {
       this.#socket.write(piece, encoding);

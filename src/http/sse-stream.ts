@@ -1,4 +1,4 @@
-// The writer of event streams: a cursor over frames that were encoded once. It never buffers for a client: what the
+// The writer of event streams: a cursor over frames that were made once. It never buffers for a client: what the
 // socket does not take stays in the log, so a stuck client costs one socket buffer, and is cut after a while.
 
 import type { ServerResponse } from 'node:http';
@@ -15,7 +15,7 @@ export interface SseRules {
 }
 
 /** Frames that wait are written in pieces of about this length, so that many small ones are one write. */
-const WRITE_LENGTH = 16 * 1024;
+const WRITE_LENGTH = 15 * 1024;
 
 export const OPEN_COMMENT = ': open\n\n';
 const HEARTBEAT = ': heartbeat\n\n';
@@ -43,11 +43,11 @@ export function streamLog(
 }
 
 /** The pumps of all streams that have something to write: after everything that was read in this turn of the event loop. */
-let due: (() => void)[] = [];
+let waitingPumps: (() => void)[] = [];
 
-function pumpDue(): void {
-  const pumps = due;
-  due = [];
+function pumpAll(): void {
+  const pumps = waitingPumps;
+  waitingPumps = [];
   for (const pump of pumps) pump();
 }
 
@@ -89,6 +89,8 @@ class LogWriter {
       resolve();
     };
     response.on('timeout', onStall);
+    // The connection may serve another request afterwards, which may take its time.
+    response.prependOnceListener('finish', () => response.setTimeout(0));
     // `close` comes after everything: a finished body, a reset, a destroyed socket.
     response.once('close', finish);
     if (response.destroyed) finish();
@@ -130,7 +132,7 @@ class LogWriter {
   #pumpSoon(): void {
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
-    if (due.push(() => this.#pump()) === 1) setImmediate(pumpDue);
+    if (waitingPumps.push(() => this.#pump()) === 1) setImmediate(pumpAll);
   }
 
   /** The socket's own timeout sees every byte that leaves, so a slow reader is told from one that has stopped. */

@@ -147,6 +147,22 @@ describe('a session that this process has answered in', () => {
 });
 
 describe('what is known', () => {
+  it('makes no room for sessions that were only made', () => {
+    const known = new KnownSessions(new ManualClock(), { bytesMax: 10_000, idleMs: 1000 });
+    for (const id of ['a', 'b', 'c', 'd']) known.keep(key(id), { ...SESSION, bytes: 1000 });
+    known.keepNew(key('e'), { ...SESSION, bytes: 1000 });
+    expect(['a', 'b', 'c', 'd', 'e'].map((id) => known.find(key(id)) !== undefined)).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+    ]);
+    known.forget(key('a'));
+    known.keepNew(key('e'), { ...SESSION, bytes: 1000 });
+    expect(known.find(key('e'))).toBeDefined();
+  });
+
   it('is no more than there is room for, the latest first', () => {
     const known = new KnownSessions(new ManualClock(), { bytesMax: 10_000, idleMs: 1000 });
     for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) known.keep(key(id), { ...SESSION, bytes: 1000 });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ServiceScene, startScene } from '../support/service-scene.ts';
+import { BareConnection, bareRequest } from '../support/sse.ts';
 import { until } from '../support/until.ts';
 
 const STALL_MS = 1500;
@@ -88,4 +89,17 @@ test('a connection that idles between two requests is not cut for it', async () 
   socket.write('GET /livez HTTP/1.1\r\nHost: h\r\n\r\n');
   await until('the second answer', () => text.includes('{"status":"ok"}'));
   socket.destroy();
+});
+
+test('a request in line behind a stream may take its time', async () => {
+  const [streamed, sent] = [await scene.client.session({}), await scene.client.session({})];
+  const connection = new BareConnection(scene.service.url);
+  await connection.write(
+    bareRequest(`${streamed}/messages/stream`, { message: 'hello' }) +
+      bareRequest(`${sent}/messages`, { message: `[[delay:${STALL_MS + 1000}]] hello` }),
+  );
+  const statuses = () => [...connection.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  await until('both are answered, or it is cut', () => statuses().length === 2 || connection.socket.closed);
+  expect(statuses()).toEqual(['200', '200']);
+  connection.hangUp();
 });

@@ -107,7 +107,7 @@ export class ChatScene {
       schedule: new FlushSchedule(this.clock, {
         flushMs: FLUSH_MS,
         quietFlushMs,
-        flushBytes: FLUSH_BYTES,
+        flushLength: FLUSH_BYTES,
       }),
       describe: describeProblem,
       limits: { ...TURN_LIMITS, ...limits },

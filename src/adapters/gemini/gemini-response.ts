@@ -41,7 +41,7 @@ class Said {
   #since: (readonly Part[])[] = [];
 
   add(parts: readonly Part[]): void {
-    this.#since.push(parts);
+    if (parts.length > 0) this.#since.push(parts);
   }
 
   get parts(): readonly Part[] {
@@ -63,7 +63,7 @@ export function readResponse(value: unknown, options: ResponseOptions): ModelChu
   const body = answerObject(value);
   if (!MARKS.some((mark) => body[mark] !== undefined)) throw protocolError('an object that is no response');
   const candidates = objectsIn(body.candidates).map((candidate) => readCandidate(candidate, options));
-  const chunk: Writable<ModelChunk> = { candidates };
+  const chunk: Unfinished<ModelChunk> = { candidates };
   const blockReason = isObject(body.promptFeedback) ? body.promptFeedback.blockReason : undefined;
   if (typeof blockReason === 'string' && blockReason !== '') chunk.promptBlockReason = blockReason;
   const usage = readUsage(body.usageMetadata);
@@ -73,12 +73,12 @@ export function readResponse(value: unknown, options: ResponseOptions): ModelChu
 }
 
 /** In the making: field by field, which for every event of every stream is several times as fast as spreading. */
-type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
+type Unfinished<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 
 function readCandidate(candidate: JsonObject, options: ResponseOptions): CandidateChunk {
   const index = readIndex(candidate.index);
   const parts = isObject(candidate.content) ? objectsIn(candidate.content.parts) : [];
-  const chunk: Writable<CandidateChunk> = { index, parts };
+  const chunk: Unfinished<CandidateChunk> = { index, parts };
   const { finishReason } = candidate;
   if (typeof finishReason === 'string' && finishReason !== '') chunk.finishReason = finishReason;
   const ratings = objectsIn(candidate.safetyRatings);
@@ -141,7 +141,7 @@ const TOKEN_COUNTS: readonly (readonly [keyof Usage, string])[] = [
 
 function readUsage(metadata: unknown): Partial<Usage> | undefined {
   if (!isObject(metadata)) return undefined;
-  let usage: Writable<Partial<Usage>> | undefined;
+  let usage: Unfinished<Partial<Usage>> | undefined;
   for (const [name, wire] of TOKEN_COUNTS) {
     const count = countIn(metadata[wire]);
     if (count === undefined) continue;

@@ -110,13 +110,13 @@ export class RedisConnection {
     const timer = setTimeout(() => {
       reject(new ChatError('store_unavailable', 'The store of sessions did not answer in time.'));
     }, this.#timeoutMs);
-    const settle = (how: () => void) => {
+    const inTime = (settle: () => void) => {
       clearTimeout(timer);
-      how();
+      settle();
     };
     reply.then(
-      (value) => settle(() => resolve(value)),
-      (error) => settle(() => reject(translate(error))),
+      (value) => inTime(() => resolve(value)),
+      (error) => inTime(() => reject(translate(error))),
     );
     return promise;
   }

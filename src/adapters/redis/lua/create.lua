@@ -4,9 +4,9 @@
 -- ARGV[5] id of its seal, or empty  ARGV[6] its wrapped key  ARGV[7..] messages (opaque bytes)
 -- Returns {MADE, create time ms, epoch} | {OK}: the same attempt has made it before | {EXISTS}
 
-local created = redis.call('HMGET', KEYS[1], 'made', 'ctime')
+local created = redis.call('HMGET', KEYS[1], 'made', 'version')
 if created[2] then
-  if created[1] == ARGV[1] then return {'OK', created[2]} end
+  if created[1] == ARGV[1] then return {'OK'} end
   return {'EXISTS'}
 end
 
