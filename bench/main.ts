@@ -41,6 +41,7 @@ const { values } = parseArgs({
 
 const isSmoke = values.smoke;
 const rounds = isSmoke ? 1 : Number(values.rounds);
+if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds} is no number of rounds`);
 const isWhole = !isSmoke && values.only === undefined && values.targets === undefined;
 const file = values.out ?? (isWhole ? fileURLToPath(new URL('./results.md', import.meta.url)) : undefined);
 

@@ -57,12 +57,19 @@ function versions(): readonly string[] {
   // nginx says it on standard error, and is not everywhere.
   const nginx = /nginx\/(\S+)/.exec(spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr ?? '')?.[1];
   return [
-    `chat-session-proxy ${own}`,
+    `chat-session-proxy ${own}${commit()}`,
     `node ${process.versions.node}`,
     `redis-server ${redis}`,
     `nginx ${nginx ?? 'absent'}`,
     ...packages,
   ];
+}
+
+/** What was measured; changed since then, if git says so. */
+function commit(): string {
+  const here = { cwd: new URL('..', import.meta.url), encoding: 'utf8' } as const;
+  const { stdout } = spawnSync('git', ['describe', '--always', '--dirty', '--exclude', '*'], here);
+  return stdout ? ` (${stdout.trim()})` : '';
 }
 
 function versionIn(file: string): string {
