@@ -8,7 +8,7 @@ const LAST_CHUNK = '0\r\n\r\n';
 
 /**
  * Writes pieces of the body as chunks of its transfer coding, each in one go: Node would make four of one. The first one goes
- * through the response, with the headers before it; what follows goes to the socket itself, at half the price.
+ * through the response, with the headers before it; what follows goes to the socket itself, past all that Node does for each write.
  */
 export class Body {
   readonly #response: ServerResponse;

@@ -43,7 +43,7 @@ function once<Value>(make: () => Value): () => Value {
  */
 function bodyValidator(schema: object): Validator {
   const stopsAtFirst = stoppingAjv().compile(schema);
-  // Not before a body is bad: a few hundredths of a second, once, instead of a fifth of every start.
+  // Not before a body is bad: a few hundredths of a second, once, instead of at every start.
   const collects = once(() => collectingAjv().compile(schema));
   return (body: unknown) => {
     if (stopsAtFirst(body)) return { value: body };
